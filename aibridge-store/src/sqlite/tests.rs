@@ -397,7 +397,12 @@ async fn a_failing_store_refuses_starts_and_keeps_what_was_recorded() {
     store.flush().await.unwrap();
     let limit = |pages: i64| {
         let queue = store.0.queue.clone().unwrap();
-        assert!(queue.job(Box::new(move |db| db.pragma_update(None, "max_page_count", pages).unwrap())));
+        let (done, limited) = std::sync::mpsc::channel();
+        queue.job(Box::new(move |db| {
+            db.pragma_update(None, "max_page_count", pages).unwrap();
+            done.send(()).unwrap();
+        }));
+        limited.recv().unwrap();
     };
     // As a full disk: the database cannot grow beyond its present size.
     limit(1);
