@@ -53,7 +53,7 @@ pub const INTERRUPTED: &str = "interrupted";
 
 /// A SQLite database and its one writer. Cheap to clone.
 ///
-/// A start is durable when its future resolves, everything later within about 50 ms: written to the operating system,
+/// A start is durable when its future resolves, everything later within about 100 ms: written to the operating system,
 /// so that it survives the process being killed. [`close`](Sqlite::close) before the process leaves. Dropping the last
 /// clone also has everything written, but nobody waits for it.
 #[derive(Clone)]
@@ -72,12 +72,12 @@ pub struct SqliteOptions(Limits);
 
 impl Default for SqliteOptions {
     fn default() -> SqliteOptions {
-        SqliteOptions(Limits { bytes: 64 << 20, entries: 100_000, delay: Duration::from_millis(50), batch: 256 })
+        SqliteOptions(Limits { bytes: 64 << 20, entries: 100_000, delay: Duration::from_millis(100), batch: 2048 })
     }
 }
 
 impl SqliteOptions {
-    /// 64 MiB, 100,000 records, 50 ms, batches of 256.
+    /// 64 MiB, 100,000 records, 100 ms, batches of 2048.
     pub fn new() -> SqliteOptions {
         SqliteOptions::default()
     }
@@ -97,14 +97,14 @@ impl SqliteOptions {
         self
     }
 
-    /// How long what is not urgent may wait to be written with others; at most a second. Default 50 ms.
+    /// How long what is not urgent may wait to be written with others; at most a second. Default 100 ms.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> SqliteOptions {
         self.0.delay = delay.min(Duration::from_secs(1));
         self
     }
 
-    /// How many records are written at once. Default 256.
+    /// How many records are written at once. Default 2048.
     #[must_use]
     pub fn batch(mut self, records: usize) -> SqliteOptions {
         self.0.batch = records.max(1);
@@ -121,8 +121,8 @@ impl SqliteOptions {
     pub fn open(&self, path: &Path) -> Result<Sqlite, RecordError> {
         let lock = lock(path)?;
         let mut db = schema::open(path)?;
-        // In pages of 4 KiB. Fewer and larger checkpoints write a page that changes often less often.
-        db.pragma_update(None, "wal_autocheckpoint", 4_000).map_err(store)?;
+        // In pages: 16 MiB. Fewer and larger checkpoints write a page that changes often less often.
+        db.pragma_update(None, "wal_autocheckpoint", 2_000).map_err(store)?;
         let number = recover(&mut db, path)?;
         let outbox = Outbox::open(path, number).map_err(io)?;
         let queue = Arc::new(Queue::new(self.0, number));

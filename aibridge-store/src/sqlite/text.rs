@@ -30,6 +30,7 @@ pub(super) struct Stamp([u8; 27]);
 
 impl Stamp {
     pub(super) fn new(time: DateTime<Utc>) -> Stamp {
+        let time = time.naive_utc();
         let mut text = *b"0000-00-00T00:00:00.000000Z";
         put(&mut text[0..4], time.year().clamp(0, 9999).unsigned_abs());
         put(&mut text[5..7], time.month());
