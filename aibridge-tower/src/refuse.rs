@@ -46,7 +46,7 @@ pub(crate) fn missing<T>(layer: &'static str) -> Refusal {
 
 /// An error and its causes, outermost first.
 pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |error| error.source())
+    iter::successors(Some(error), |&error| error.source())
 }
 
 /// What the client is told about an error of this crate's.

@@ -37,3 +37,8 @@ impl Decoder {
         todo!("{:?}", std::ptr::from_mut(on_event))
     }
 }
+
+/// The events of `whole`, each with the blank line that ends it.
+pub fn split_events(whole: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::once(whole)
+}

@@ -93,30 +93,37 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match request.extensions().get::<ProviderRoute>() {
             Some(ProviderRoute { endpoint: Endpoint::Passthrough, .. }) => {
-                ResponseFuture::Proxied { call: self.proxied.call(request) }
+                ResponseFuture { branch: Branch::Proxied { it: self.proxied.call(request) } }
             }
             // Without a route the inner service says what is missing.
-            _ => ResponseFuture::Inner { call: self.inner.call(request) },
+            _ => ResponseFuture { branch: Branch::Inner { it: self.inner.call(request) } },
         }
     }
 }
 
 pin_project! {
     /// The future of [`Passthrough`].
-    #[project = ResponseFutureProj]
-    pub enum ResponseFuture<F, G> {
-        /// The request is intercepted.
-        Inner {
-            /// The inner service's future.
-            #[pin]
-            call: F,
-        },
-        /// The request is proxied.
-        Proxied {
-            /// The proxied service's future.
-            #[pin]
-            call: G,
-        },
+    pub struct ResponseFuture<F, G> {
+        #[pin]
+        branch: Branch<F, G>,
+    }
+}
+
+pin_project! {
+    /// The body of either branch, untouched.
+    #[derive(Debug)]
+    pub struct ResponseBody<B, C> {
+        #[pin]
+        branch: Branch<B, C>,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = BranchProj]
+    enum Branch<I, P> {
+        Inner { #[pin] it: I },
+        Proxied { #[pin] it: P },
     }
 }
 
@@ -130,13 +137,13 @@ where
     type Output = Result<Response<ResponseBody<B, C>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(match self.project() {
-            ResponseFutureProj::Inner { call } => match ready!(call.poll(cx)) {
-                Ok(response) => Ok(response.map(|body| ResponseBody::Inner { body })),
+        Poll::Ready(match self.project().branch.project() {
+            BranchProj::Inner { it } => match ready!(it.poll(cx)) {
+                Ok(response) => Ok(response.map(|body| ResponseBody { branch: Branch::Inner { it: body } })),
                 Err(error) => Err(error.into()),
             },
-            ResponseFutureProj::Proxied { call } => match ready!(call.poll(cx)) {
-                Ok(response) => Ok(response.map(|body| ResponseBody::Proxied { body })),
+            BranchProj::Proxied { it } => match ready!(it.poll(cx)) {
+                Ok(response) => Ok(response.map(|body| ResponseBody { branch: Branch::Proxied { it: body } })),
                 Err(error) => Err(error.into()),
             },
         })
@@ -146,26 +153,6 @@ where
 impl<F, G> fmt::Debug for ResponseFuture<F, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
-    }
-}
-
-pin_project! {
-    /// The body of either branch, untouched.
-    #[derive(Debug)]
-    #[project = ResponseBodyProj]
-    pub enum ResponseBody<B, C> {
-        /// Of the intercepted branch.
-        Inner {
-            /// Its body.
-            #[pin]
-            body: B,
-        },
-        /// Of the proxied branch.
-        Proxied {
-            /// Its body.
-            #[pin]
-            body: C,
-        },
     }
 }
 
@@ -180,23 +167,23 @@ where
     type Error = BoxError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.project() {
-            ResponseBodyProj::Inner { body } => body.poll_frame(cx).map_err(Into::into),
-            ResponseBodyProj::Proxied { body } => body.poll_frame(cx).map_err(Into::into),
+        match self.project().branch.project() {
+            BranchProj::Inner { it } => it.poll_frame(cx).map_err(Into::into),
+            BranchProj::Proxied { it } => it.poll_frame(cx).map_err(Into::into),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            ResponseBody::Inner { body } => body.is_end_stream(),
-            ResponseBody::Proxied { body } => body.is_end_stream(),
+        match &self.branch {
+            Branch::Inner { it } => it.is_end_stream(),
+            Branch::Proxied { it } => it.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            ResponseBody::Inner { body } => body.size_hint(),
-            ResponseBody::Proxied { body } => body.size_hint(),
+        match &self.branch {
+            Branch::Inner { it } => it.size_hint(),
+            Branch::Proxied { it } => it.size_hint(),
         }
     }
 }

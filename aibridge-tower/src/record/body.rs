@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     RoundTrip,
-    observation::{Ending, Observation},
+    observation::{Ending, Observation, Rest},
 };
 use crate::BoxError;
 
@@ -27,7 +27,7 @@ pin_project! {
         inner: B,
         // Taken at the end, which drops this body's hold on the interception.
         observation: Option<Observation>,
-        last: Option<Bytes>,
+        last: Option<Result<Bytes, Truncated>>,
         over: bool,
         guard: Option<RoundTrip>,
     }
@@ -47,7 +47,7 @@ impl<B: Body<Data = Bytes>> ResponseBody<B> {
         let mut body = ResponseBody { inner, observation, last: None, over: false, guard: None };
         if body.inner.is_end_stream() {
             body.over = true;
-            body.last = body.observation.take().and_then(|mut it| it.end(Ending::Clean)).filter(|it| !it.is_empty());
+            body.last = body.observation.take().and_then(|mut observation| settle(&mut observation, Ending::Clean));
         }
         body
     }
@@ -66,13 +66,14 @@ where
     B::Error: Into<BoxError>,
 {
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
         loop {
             if *this.over {
-                return Poll::Ready(this.last.take().map(|bytes| Ok(Frame::data(bytes))));
+                let last = this.last.take();
+                return Poll::Ready(last.map(|last| last.map(Frame::data).map_err(Into::into)));
             }
             let frame = ready!(this.inner.as_mut().poll_frame(cx));
             let Some(observation) = this.observation.as_mut() else {
@@ -80,7 +81,7 @@ where
                     *this.over = true;
                     *this.guard = None;
                 }
-                return Poll::Ready(frame);
+                return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
             };
             match frame {
                 Some(Ok(frame)) => {
@@ -90,7 +91,7 @@ where
                     };
                     if this.inner.is_end_stream() {
                         *this.over = true;
-                        *this.last = observation.end(Ending::Clean).filter(|bytes| !bytes.is_empty());
+                        *this.last = settle(observation, Ending::Clean);
                         *this.observation = None;
                     }
                     if frame.data_ref().is_none_or(|data| !data.is_empty()) {
@@ -99,15 +100,16 @@ where
                 }
                 None => {
                     *this.over = true;
-                    *this.last = observation.end(Ending::Clean).filter(|bytes| !bytes.is_empty());
+                    *this.last = settle(observation, Ending::Clean);
                     *this.observation = None;
                 }
                 Some(Err(error)) => {
                     *this.over = true;
-                    *this.last = observation.end(Ending::Broken);
+                    *this.last = settle(observation, Ending::Broken);
                     *this.observation = None;
-                    if this.last.is_none() {
-                        return Poll::Ready(Some(Err(error)));
+                    if let Some(Err(Truncated)) = this.last {
+                        *this.last = None;
+                        return Poll::Ready(Some(Err(error.into())));
                     }
                 }
             }
@@ -124,9 +126,24 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.observation {
             Some(observation) if observation.holds_back() => SizeHint::default(),
-            None if self.over => SizeHint::with_exact(self.last.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            None if self.over => match &self.last {
+                Some(last) => SizeHint::with_exact(last.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+                None => SizeHint::with_exact(0),
+            },
             _ => self.inner.size_hint(),
         }
+    }
+}
+
+/// The provider stopped without its terminal event, in a stream to which no error event can be added.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the provider's stream broke off")]
+struct Truncated;
+
+fn settle(observation: &mut Observation, ending: Ending) -> Option<Result<Bytes, Truncated>> {
+    match observation.end(ending) {
+        Rest::Bytes(bytes) => (!bytes.is_empty()).then_some(Ok(bytes)),
+        Rest::Reset => Some(Err(Truncated)),
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) struct Observation {
     trip: RoundTrip,
     api: Api,
     status: u16,
+    streaming: bool,
     decoder: Option<StreamDecoder>,
     reading: Reading,
     /// Present for an event stream that is not compressed: events leave whole.
@@ -32,6 +33,15 @@ enum Reading {
     Error(BytesMut),
     /// The copy could not be decoded: the bytes pass unread.
     Nothing(Reply),
+}
+
+/// What the client still gets.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// These bytes, then the end.
+    Bytes(Bytes),
+    /// A reset: the stream broke off, and the format has no way to say so.
+    Reset,
 }
 
 /// How the bytes of a reply ended.
@@ -68,7 +78,7 @@ impl Observation {
         }
         let status = head.status.as_u16();
         trip.interception().status(status);
-        Observation { trip, api, status, decoder, reading, events, begun: false }
+        Observation { trip, api, status, streaming, decoder, reading, events, begun: false }
     }
 
     /// Whether the bytes that reach the client may differ in number from those of the provider.
@@ -129,9 +139,9 @@ impl Observation {
         }
     }
 
-    /// Settles how the round trip ended, and returns what the client still gets: the rest that was held back, or the
-    /// error event of the API. `None` means that a broken stream cannot be told in this format.
-    pub(super) fn end(&mut self, ending: Ending) -> Option<Bytes> {
+    /// Settles how the round trip ended, and returns what the client still gets: what was held back, or the API's error
+    /// event.
+    pub(super) fn end(&mut self, ending: Ending) -> Rest {
         let interception = self.trip.interception().clone();
         let (outcome, error) = match &mut self.reading {
             Reading::Reply(observer) => {
@@ -139,11 +149,10 @@ impl Observation {
                 observer.finish(&mut |observed| found.push(observed));
                 let reply = observer.reply();
                 report(&interception, found, reply);
-                outcome(reply, ending)
+                outcome(reply, ending, self.streaming)
             }
             Reading::Error(kept) => (Outcome::ProviderError, self.api.format().read_error(kept)),
-            Reading::Nothing(_) if ending == Ending::Clean => (Outcome::Completed, None),
-            Reading::Nothing(reply) => outcome(reply, ending),
+            Reading::Nothing(reply) => outcome(reply, ending, false),
         };
         let error = match outcome {
             Outcome::ProviderError => {
@@ -160,10 +169,12 @@ impl Observation {
             Reading::Nothing(reply) => self.trip.settle(reply),
             Reading::Error(_) => self.trip.settle(&Reply::default()),
         }
-        let events = self.events.as_mut()?;
-        match outcome {
-            Outcome::Truncated => Some(events.cut(self.api)),
-            _ => Some(events.rest()),
+        match (outcome, &mut self.events) {
+            (Outcome::Truncated, Some(events)) => Rest::Bytes(events.cut(self.api)),
+            (Outcome::Truncated, None) => Rest::Reset,
+            (_, Some(events)) => Rest::Bytes(events.rest()),
+            (_, None) if ending == Ending::Broken => Rest::Reset,
+            (_, None) => Rest::Bytes(Bytes::new()),
         }
     }
 }
@@ -177,11 +188,13 @@ fn report(interception: &Interception, found: Vec<Observed>, reply: &Reply) {
     }
 }
 
-fn outcome(reply: &Reply, ending: Ending) -> (Outcome, Option<ProviderError>) {
+fn outcome(reply: &Reply, ending: Ending, streaming: bool) -> (Outcome, Option<ProviderError>) {
     match (&reply.error, ending) {
         (Some(error), _) => (Outcome::ProviderError, Some(error.clone())),
         (None, _) if reply.accepted => (Outcome::Accepted, None),
         (None, _) if reply.terminal => (Outcome::Completed, None),
+        // HTTP's own framing says that a blocking reply is whole.
+        (None, Ending::Clean) if !streaming => (Outcome::Completed, None),
         (None, Ending::Dropped) => (Outcome::ClientGone, None),
         (None, _) => (Outcome::Truncated, None),
     }
