@@ -10,7 +10,7 @@ use std::{
 use http::Response;
 use pin_project_lite::pin_project;
 
-use crate::body::ResponseBody;
+use crate::{ProviderRoute, body::ResponseBody};
 
 pin_project! {
     /// The future of a layer that either answers at once or passes the request on.
@@ -18,16 +18,23 @@ pin_project! {
         #[pin]
         call: Option<F>,
         own: Option<Response<ResponseBody<B>>>,
+        route: Option<ProviderRoute>,
     }
 }
 
 impl<F, B> ResponseFuture<F, B> {
     pub(crate) fn call(call: F) -> Self {
-        ResponseFuture { call: Some(call), own: None }
+        ResponseFuture { call: Some(call), own: None, route: None }
     }
 
     pub(crate) fn own(response: Response<ResponseBody<B>>) -> Self {
-        ResponseFuture { call: None, own: Some(response) }
+        ResponseFuture { call: None, own: Some(response), route: None }
+    }
+
+    /// Puts `route` into the response's extensions, for layers further out.
+    pub(crate) fn tell(mut self, route: Option<ProviderRoute>) -> Self {
+        self.route = route;
+        self
     }
 }
 
@@ -39,10 +46,14 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        Poll::Ready(match this.call.as_pin_mut() {
-            Some(call) => Ok(ready!(call.poll(cx))?.map(ResponseBody::inner)),
-            None => Ok(this.own.take().expect("polled after completion")),
-        })
+        let mut response = match this.call.as_pin_mut() {
+            Some(call) => ready!(call.poll(cx))?.map(ResponseBody::inner),
+            None => this.own.take().expect("polled after completion"),
+        };
+        if let Some(route) = this.route.take() {
+            response.extensions_mut().insert(route);
+        }
+        Poll::Ready(Ok(response))
     }
 }
 

@@ -4,6 +4,7 @@ pub mod auth;
 pub mod body;
 mod context;
 pub mod keys;
+pub mod limit;
 pub mod models;
 pub mod parse;
 pub mod passthrough;

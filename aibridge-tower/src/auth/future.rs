@@ -30,7 +30,7 @@ pin_project! {
     #[project = StateProj]
     enum State<C, S, F, B> {
         Checking { #[pin] check: C, inner: S, request: Option<Request<B>> },
-        Calling { #[pin] call: F },
+        Calling { #[pin] call: F, actor: Option<Actor> },
         Refused { refusal: Option<Refusal> },
     }
 }
@@ -59,17 +59,20 @@ where
                 StateProj::Checking { check, inner, request } => match ready!(check.poll(cx)) {
                     Ok(actor) => {
                         let mut request = request.take().expect("polled after completion");
-                        request.extensions_mut().insert(actor);
+                        request.extensions_mut().insert(actor.clone());
                         let call = inner.call(request);
-                        this.state.set(State::Calling { call });
+                        this.state.set(State::Calling { call, actor: Some(actor) });
                     }
                     Err(error) => {
                         let refusal = Some(refusal_for(&error));
                         this.state.set(State::Refused { refusal });
                     }
                 },
-                StateProj::Calling { call } => {
-                    let response = ready!(call.poll(cx))?;
+                StateProj::Calling { call, actor } => {
+                    let mut response = ready!(call.poll(cx))?;
+                    if let Some(actor) = actor.take() {
+                        response.extensions_mut().insert(actor);
+                    }
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
                 StateProj::Refused { refusal } => {

@@ -7,7 +7,7 @@
 //!
 //! | needs | adds |
 //! | --- | --- |
-//! | nothing | [`Actor`], [`Byok`](crate::Byok) |
+//! | nothing | [`Actor`] (also to the response), [`Byok`](crate::Byok) |
 //!
 //! ```
 //! use std::{convert::Infallible, future::{Ready, ready}};

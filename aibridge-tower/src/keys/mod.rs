@@ -36,6 +36,7 @@ use crate::{
 
 /// Adds [`Keys`].
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct KeysLayer {}
 
 impl KeysLayer {

@@ -19,6 +19,7 @@ use crate::{ProviderRoute, answer::ResponseFuture, body::ResponseBody, parse::Ai
 
 /// Adds [`Models`].
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct ModelsLayer {}
 
 impl ModelsLayer {

@@ -32,7 +32,6 @@ pin_project! {
 
 pin_project! {
     #[project = StateProj]
-    #[expect(clippy::large_enum_variant, reason = "both are alive for a part of every request")]
     enum State<S, F, B> {
         Reading {
             #[pin]

@@ -7,7 +7,7 @@ use std::{
 use aibridge_providers::api::{Observed, Refusal, Reply};
 use aibridge_store::{
     Recorder,
-    record::{self, End, MAX_ERROR_MESSAGE, Outcome, Record},
+    record::{self, End, MAX_ERROR_MESSAGE, Outcome, Record, Start},
 };
 use chrono::Utc;
 use http::HeaderValue;
@@ -23,7 +23,7 @@ use uuid::Uuid;
 pub struct Interception(Arc<Shared>);
 
 struct Shared {
-    id: Uuid,
+    start: Arc<Start>,
     recorder: Arc<dyn Recorder>,
     content: bool,
     begun: Instant,
@@ -62,7 +62,7 @@ struct State {
 }
 
 impl Interception {
-    pub(super) fn new(id: Uuid, recorder: Arc<dyn Recorder>, content: bool) -> Interception {
+    pub(super) fn new(start: Arc<Start>, recorder: Arc<dyn Recorder>, content: bool) -> Interception {
         let summary = Summary {
             outcome: Outcome::ClientGone,
             status: None,
@@ -76,12 +76,17 @@ impl Interception {
             unobserved: 0,
         };
         let state = Mutex::new(State { recorded: true, summary });
-        Interception(Arc::new(Shared { id, recorder, content, begun: Instant::now(), state }))
+        Interception(Arc::new(Shared { start, recorder, content, begun: Instant::now(), state }))
     }
 
     /// The interception's id.
     pub fn id(&self) -> Uuid {
-        self.0.id
+        self.0.start.id
+    }
+
+    /// What was known when it began.
+    pub fn start(&self) -> &Start {
+        &self.0.start
     }
 
     /// The time since it began.
@@ -97,7 +102,7 @@ impl Interception {
     /// The id as the value of [`INTERCEPTION_ID`](super::INTERCEPTION_ID).
     pub(super) fn header(&self) -> HeaderValue {
         let mut buffer = Uuid::encode_buffer();
-        HeaderValue::from_str(self.0.id.hyphenated().encode_lower(&mut buffer)).expect("hexadecimal digits and hyphens")
+        HeaderValue::from_str(self.0.start.id.hyphenated().encode_lower(&mut buffer)).expect("hexadecimal digits and hyphens")
     }
 
     /// The start was not recorded: nothing else is.
@@ -225,7 +230,7 @@ impl Shared {
 
     fn record(&self, record: impl FnOnce(Uuid) -> Record) {
         if self.state().recorded {
-            self.recorder.record(&Arc::new(record(self.id)));
+            self.recorder.record(&Arc::new(record(self.start.id)));
         }
     }
 }
@@ -246,7 +251,7 @@ impl Drop for Shared {
             metadata.insert("unobserved_events".to_owned(), json!(summary.unobserved));
         }
         self.recorder.record(&Arc::new(Record::End(End {
-            id: self.id,
+            id: self.start.id,
             ended_at: Utc::now(),
             outcome: summary.outcome,
             http_status: summary.status,
@@ -273,6 +278,6 @@ fn shorten(mut text: String, limit: usize) -> String {
 
 impl fmt::Debug for Interception {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Interception").field(&self.0.id).finish()
+        f.debug_tuple("Interception").field(&self.0.start.id).finish()
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! | needs | adds |
 //! | --- | --- |
-//! | nothing | [`ProviderRoute`](crate::ProviderRoute), the absolute URI |
+//! | nothing | [`ProviderRoute`](crate::ProviderRoute) (also to the response), the absolute URI |
 //!
 //! ```
 //! use std::{convert::Infallible, sync::Arc};

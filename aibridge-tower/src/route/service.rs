@@ -74,7 +74,10 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut head, body) = request.into_parts();
         match self.find(&mut head) {
-            Ok(()) => ResponseFuture::call(self.inner.call(Request::from_parts(head, body))),
+            Ok(route) => {
+                head.extensions.insert(route.clone());
+                ResponseFuture::call(self.inner.call(Request::from_parts(head, body))).tell(Some(route))
+            }
             Err((refusal, allow)) => {
                 let mut response = refuse::response(format_of(&head), refusal);
                 if let Some(allow) = allow {
@@ -90,7 +93,7 @@ where
 type Refused = (Refusal, Option<&'static str>);
 
 impl<S> Route<S> {
-    fn find(&self, head: &mut Parts) -> Result<(), Refused> {
+    fn find(&self, head: &mut Parts) -> Result<ProviderRoute, Refused> {
         let Some((name, path)) = self.mounts.split(head.uri.path()) else {
             let message = format!("route not supported: {} {}", head.method, head.uri.path());
             return Err((Refusal::new(Reason::UnknownRoute, message), None));
@@ -121,14 +124,13 @@ impl<S> Route<S> {
         self.rewrite(head, instance, &route)
     }
 
-    fn rewrite(&self, head: &mut Parts, instance: Arc<Instance>, route: &Resolved) -> Result<(), Refused> {
+    fn rewrite(&self, head: &mut Parts, instance: Arc<Instance>, route: &Resolved) -> Result<ProviderRoute, Refused> {
         let Some(uri) = instance.base_url.join(instance.kind, &route.path, head.uri.query()) else {
             let message = "aibridge: the path and query do not form a url";
             return Err((Refusal::new(Reason::InvalidRequest, message), None));
         };
         head.uri = uri;
-        head.extensions.insert(ProviderRoute::new(instance, route.endpoint, route.pattern));
-        Ok(())
+        Ok(ProviderRoute::new(instance, route.endpoint, route.pattern))
     }
 }
 

@@ -23,7 +23,6 @@ pin_project! {
 
 pin_project! {
     #[project = StateProj]
-    #[expect(clippy::large_enum_variant, reason = "the large variant is the usual one")]
     enum State {
         Waiting {
             #[pin]
