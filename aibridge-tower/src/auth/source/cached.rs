@@ -132,7 +132,8 @@ impl<F: Future<Output = Outcome>> Future for Flight<F> {
             Ok(actor) => {
                 let mut until = self.since + ACCEPTED;
                 if let Some(at) = actor.expires_at {
-                    until = until.min(Instant::now() + (at - Utc::now()).to_std().unwrap_or_default());
+                    let left = (at - Utc::now()).to_std().unwrap_or_default();
+                    until = until.min(Instant::now() + left.min(ACCEPTED));
                 }
                 shard.accepted.put(self.digest, self.id, actor.clone(), until);
             }
@@ -440,6 +441,44 @@ mod tests {
         source.gate.close();
         cached.ask("ada").await.unwrap();
         assert_eq!(source.asked(), 2);
+    }
+
+    /// Look-ups that are started, joined, given up and finished on several threads at once.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn racing_look_ups_all_end_and_leave_nothing_behind() {
+        #[derive(Clone)]
+        struct Slow;
+
+        impl Authenticate for Slow {
+            type Future = BoxFuture<'static, Outcome>;
+
+            fn authenticate(&self, _: &Secret) -> Self::Future {
+                Box::pin(async {
+                    tokio::task::yield_now().await;
+                    Err(AuthError::Unavailable("down".into()))
+                })
+            }
+        }
+
+        let cached = Arc::new(Cached::new(Slow));
+        let tasks = (0..8).map(|task| {
+            let cached = Arc::clone(&cached);
+            tokio::spawn(async move {
+                for n in 0..2000 {
+                    let token = Secret::new(["one", "two"][n % 2]);
+                    if (n + task) % 3 == 0 {
+                        let mut given_up = task::spawn(cached.authenticate(&token));
+                        let _ = given_up.poll();
+                    } else {
+                        cached.authenticate(&token).await.unwrap_err();
+                    }
+                }
+            })
+        });
+        for task in join_all(tasks).await {
+            task.unwrap();
+        }
+        assert!(cached.shards.0.iter().all(|shard| shard.lock().unwrap().flights.is_empty()));
     }
 
     #[tokio::test]

@@ -48,7 +48,7 @@ impl Issuer {
         }
         async fn discovery(State(issuer): State<watch::Receiver<Option<Arc<Issuer>>>>) -> String {
             let url = issuer.borrow().clone().unwrap().url.clone();
-            json!({ "issuer": url.as_str(), "jwks_uri": url.join("keys").unwrap() }).to_string()
+            json!({ "issuer": url.as_str(), "jwks_uri": url.join("keys").unwrap().as_str() }).to_string()
         }
         let (this, state) = watch::channel(None);
         let app = Router::new()
