@@ -40,10 +40,8 @@ impl ProviderError {
     pub(super) fn read(json: &str) -> Option<ProviderError> {
         let outer: Fields<'_> = serde_json::from_str(json).ok()?;
         let inner = outer.error.map(|error| error.get()).unwrap_or_default();
-        let inner: Fields<'_> = serde_json::from_str(inner).unwrap_or_else(|_| Fields {
-            message: serde_json::from_str(inner).ok(),
-            ..Fields::default()
-        });
+        let inner: Fields<'_> = serde_json::from_str(inner)
+            .unwrap_or_else(|_| Fields { message: serde_json::from_str(inner).ok(), ..Fields::default() });
         // Around an error, `type` only says that it is one.
         let outer_kind = outer.kind.map(|kind| kind.0).filter(|kind| kind != "error");
         let kind = inner
@@ -70,7 +68,8 @@ impl ProviderError {
         }
         let json = std::str::from_utf8(text).ok();
         // Google answers with an array of one error.
-        let first = json.and_then(|text| serde_json::from_str::<Vec<&RawValue>>(text).ok()?.first().map(|raw| raw.get()));
+        let first =
+            json.and_then(|text| serde_json::from_str::<Vec<&RawValue>>(text).ok()?.first().map(|raw| raw.get()));
         first.or(json).and_then(ProviderError::read).or_else(|| {
             let text = String::from_utf8_lossy(&text[..text.len().min(MAX_TEXT)]);
             // A character that the limit cut is no part of the message.
@@ -97,7 +96,11 @@ mod tests {
     #[test]
     fn errors_are_read_in_the_shapes_that_providers_use() {
         for (body, kind, message) in [
-            (r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, "overloaded_error", "Overloaded"),
+            (
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+                "overloaded_error",
+                "Overloaded",
+            ),
             (
                 r#"{"error":{"message":"m","type":"invalid_request_error","param":null,"code":"model_not_found"}}"#,
                 "invalid_request_error",

@@ -67,7 +67,8 @@ fn is_side_text(text: Value<'_>) -> bool {
 /// their beginning, and nothing that is looked for needs escapes.
 fn beginning(text: Value<'_>) -> &[u8] {
     let mut text = text.text().strip_prefix(b"\"").unwrap_or_default();
-    while let Some(rest) = [b" ".as_slice(), b"\\n", b"\\r", b"\\t"].iter().find_map(|blank| text.strip_prefix(*blank)) {
+    while let Some(rest) = [b" ".as_slice(), b"\\n", b"\\r", b"\\t"].iter().find_map(|blank| text.strip_prefix(*blank))
+    {
         text = rest;
     }
     text

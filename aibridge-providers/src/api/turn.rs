@@ -33,7 +33,8 @@ impl Turn {
 
     /// Drops what only looks like a prompt: `system` or the prompt itself is that of a side request.
     pub(super) fn settle(mut self, system: Option<Value<'_>>) -> Turn {
-        self.side |= self.prompt.as_deref().is_some_and(side::is_side_prompt) || system.is_some_and(side::is_side_system);
+        self.side |=
+            self.prompt.as_deref().is_some_and(side::is_side_prompt) || system.is_some_and(side::is_side_system);
         if self.side {
             self.prompt = None;
         }

@@ -63,7 +63,7 @@ pub(super) fn type_of(data: &[u8]) -> serde_json::Result<Option<Cow<'_, str>>> {
     if let Some(kind) = leading_type(data) {
         return Ok(Some(Cow::Borrowed(kind)));
     }
-    if is_done(data) {
+    if data.is_empty() || is_done(data) {
         return Ok(None);
     }
     let typed: Typed<'_> = serde_json::from_slice(data)?;

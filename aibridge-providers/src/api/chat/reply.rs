@@ -113,6 +113,9 @@ impl Reader {
             }
             return self.finish(sink);
         }
+        if event.data.is_empty() {
+            return;
+        }
         let known = sink.reply.id.is_some() && sink.reply.content;
         if known && event.name != b"error" && RECORDED.iter().all(|key| key.find(event.data).is_none()) {
             return;

@@ -29,7 +29,7 @@ fn is_instruction(message: Value<'_>) -> bool {
 /// The messages of user and tools behind the model's last one.
 fn turn(messages: Value<'_>) -> Turn {
     let mut turn = Turn::default();
-    for message in messages.elements_rev() {
+    for message in messages.elements().rev() {
         if is_instruction(message) {
             continue;
         }
@@ -44,7 +44,7 @@ fn turn(messages: Value<'_>) -> Turn {
         if let Some(text) = content.as_str() {
             turn.prompt(text);
         }
-        for part in content.elements_rev() {
+        for part in content.elements().rev() {
             if has(part, "type", "text")
                 && let Some(text) = part.get("text").and_then(Value::as_str)
             {

@@ -16,7 +16,7 @@ pub(in crate::api) fn read(document: &Document) -> Facts {
 /// The user messages behind the model's last one. Claude Code puts messages of `role: system` among them.
 fn turn(messages: Value<'_>) -> Turn {
     let mut turn = Turn::default();
-    for message in messages.elements_rev() {
+    for message in messages.elements().rev() {
         if has(message, "role", "system") {
             continue;
         }
@@ -27,7 +27,7 @@ fn turn(messages: Value<'_>) -> Turn {
         if let Some(text) = content.as_str() {
             turn.prompt(text);
         }
-        for block in content.elements_rev() {
+        for block in content.elements().rev() {
             if has(block, "type", "tool_result") {
                 turn.answered(block.get("tool_use_id"));
             } else if has(block, "type", "text")

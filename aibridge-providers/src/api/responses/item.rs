@@ -68,7 +68,7 @@ impl Item<'_> {
                     sink.thought(part, "reasoning_summary");
                 }
             }
-            "message" if self.phase.is_some_and(|phase| phase.0 == "commentary") => {
+            "message" if self.phase.as_ref().is_some_and(|phase| phase.0 == "commentary") => {
                 sink.thought(texts(self.content).collect(), "commentary");
             }
             // All calls are named so: `function_call`, `web_search_call`, ...

@@ -166,9 +166,8 @@ impl Reader {
     /// Reports an item, the first time it comes.
     fn item(&mut self, index: Option<u64>, item: Item<'_>, sink: &mut Sink<'_>) {
         let id = item.call_id.as_ref().or(item.id.as_ref()).map(|id| &*id.0);
-        let known = |seen: &Seen| {
-            (index.is_some() && seen.index == index) || (id.is_some() && seen.id.as_deref() == id)
-        };
+        let known =
+            |seen: &Seen| (index.is_some() && seen.index == index) || (id.is_some() && seen.id.as_deref() == id);
         if !self.seen.iter().any(known) && sink.may_keep(size_of::<Seen>() + id.map_or(0, str::len)) {
             self.seen.push(Seen { index, id: id.map(str::to_owned) });
             item.report(sink);

@@ -14,10 +14,7 @@ pub(in crate::api) fn read(document: &Document) -> Facts {
     let input = document.get("input");
     let instructions = document.get("instructions").filter(|text| !text.is_null()).or_else(|| input.and_then(system));
     let turn = input.map(turn).unwrap_or_default().settle(instructions);
-    Facts {
-        background: document.get("background").is_some_and(Value::is_true),
-        ..Facts::common(document, turn)
-    }
+    Facts { background: document.get("background").is_some_and(Value::is_true), ..Facts::common(document, turn) }
 }
 
 /// The content of a system message that stands first.
@@ -35,7 +32,7 @@ fn turn(input: Value<'_>) -> Turn {
     if let Some(text) = input.as_str() {
         turn.prompt(text);
     }
-    for item in input.elements_rev() {
+    for item in input.elements().rev() {
         let kind = item.get("type").and_then(Value::as_str);
         match kind.as_deref() {
             // `additional_tools` carries the developer's role.
