@@ -17,4 +17,9 @@ impl Format {
     pub fn body(self, refusal: &Refusal) -> Bytes {
         todo!("{refusal:?}")
     }
+
+    /// todo
+    pub fn guess(path: &str, headers: &http::HeaderMap) -> Format { todo!("{path}{headers:?}") }
+    /// todo
+    pub fn read_error(self, body: &[u8]) -> Option<super::ProviderError> { todo!("{body:?}") }
 }

@@ -43,4 +43,7 @@ impl Api {
             Api::Chat | Api::Responses => Format::OpenAi,
         }
     }
+
+    /// todo
+    pub fn error_event(self, refusal: &Refusal) -> bytes::Bytes { todo!("{refusal:?}") }
 }

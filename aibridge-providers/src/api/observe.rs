@@ -133,7 +133,9 @@ impl Observer {
     }
 
     /// Takes the next bytes, with any content coding removed, and reports what they complete.
-    pub fn feed(&mut self, bytes: &Bytes, report: &mut dyn FnMut(Observed)) {
+    ///
+    /// Of a stream, returns how many of `bytes` belong to complete events, as [`crate::sse::Decoder::feed`] does.
+    pub fn feed(&mut self, bytes: &Bytes, report: &mut dyn FnMut(Observed)) -> usize {
         todo!("{bytes:?} {:?}", std::ptr::from_mut(report))
     }
 
