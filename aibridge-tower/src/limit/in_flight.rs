@@ -21,13 +21,15 @@ use crate::{answer::ResponseFuture, body::ResponseBody, context::format_of, refu
 /// Adds [`InFlight`].
 #[derive(Clone, Debug)]
 pub struct InFlightLayer {
-    permits: Arc<Semaphore>,
+    permits: Option<Arc<Semaphore>>,
 }
 
 impl InFlightLayer {
-    /// Serves at most `max` requests at once, streams until their end. Services of one layer share the bound.
-    pub fn new(max: usize) -> InFlightLayer {
-        InFlightLayer { permits: Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))) }
+    /// Serves at most `max` requests at once, streams until their end; `None` is without bound. Services of one layer
+    /// share it.
+    pub fn new(max: Option<usize>) -> InFlightLayer {
+        let permits = max.map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))));
+        InFlightLayer { permits }
     }
 }
 
@@ -43,7 +45,7 @@ impl<S> Layer<S> for InFlightLayer {
 #[derive(Clone, Debug)]
 pub struct InFlight<S> {
     inner: S,
-    permits: Arc<Semaphore>,
+    permits: Option<Arc<Semaphore>>,
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for InFlight<S>
@@ -61,9 +63,10 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         // The permit is taken here, not in `poll_ready`: a ready service that is never called would hold it.
-        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
+        let permit = self.permits.clone().map(Semaphore::try_acquire_owned).transpose();
+        if let Ok(permit) = permit {
             let call = self.inner.call(request);
-            return ResponseFuture::call(InFlightFuture { call, permit: Some(permit) });
+            return ResponseFuture::call(InFlightFuture { call, permit });
         }
         let (head, _) = request.into_parts();
         let message = "aibridge: the gateway serves as many requests as it is allowed to; try again in a moment";

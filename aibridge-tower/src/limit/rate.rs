@@ -16,19 +16,21 @@ use uuid::Uuid;
 
 use crate::{answer::ResponseFuture, auth::Actor, body::ResponseBody, context::format_of, refuse};
 
-/// After how many requests the limiter forgets actors that have been quiet.
-const FORGET_EVERY: u32 = 4096;
+/// With how many actors the limiter begins to forget those that have been quiet.
+const FORGET_ABOVE: usize = 10_000;
 
 /// Adds [`Rate`].
 #[derive(Clone)]
 pub struct RateLayer {
-    limiter: Arc<DefaultKeyedRateLimiter<Uuid>>,
+    limiter: Option<Arc<DefaultKeyedRateLimiter<Uuid>>>,
 }
 
 impl RateLayer {
-    /// Serves each actor `per_second` requests a second, and as many at once. Services of one layer share the count.
-    pub fn new(per_second: NonZeroU32) -> RateLayer {
-        RateLayer { limiter: Arc::new(RateLimiter::keyed(Quota::per_second(per_second))) }
+    /// Serves each actor `per_second` requests a second, and as many at once; `None` is without bound. Services of one
+    /// layer share the count.
+    pub fn new(per_second: Option<NonZeroU32>) -> RateLayer {
+        let limiter = per_second.map(|rate| Arc::new(RateLimiter::keyed(Quota::per_second(rate))));
+        RateLayer { limiter }
     }
 }
 
@@ -36,7 +38,7 @@ impl<S> Layer<S> for RateLayer {
     type Service = Rate<S>;
 
     fn layer(&self, inner: S) -> Rate<S> {
-        Rate { inner, limiter: self.limiter.clone(), calls: 0 }
+        Rate { inner, limiter: self.limiter.clone() }
     }
 }
 
@@ -44,8 +46,7 @@ impl<S> Layer<S> for RateLayer {
 #[derive(Clone)]
 pub struct Rate<S> {
     inner: S,
-    limiter: Arc<DefaultKeyedRateLimiter<Uuid>>,
-    calls: u32,
+    limiter: Option<Arc<DefaultKeyedRateLimiter<Uuid>>>,
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Rate<S>
@@ -62,17 +63,17 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        self.calls = self.calls.wrapping_add(1);
-        if self.calls.is_multiple_of(FORGET_EVERY) {
-            self.limiter.retain_recent();
+        let Some(limiter) = &self.limiter else { return ResponseFuture::call(self.inner.call(request)) };
+        if limiter.len() > FORGET_ABOVE {
+            limiter.retain_recent();
         }
         let refusal = match request.extensions().get::<Actor>() {
             None => refuse::missing::<Actor>("Rate"),
-            Some(actor) => match self.limiter.check_key(&actor.id) {
+            Some(actor) => match limiter.check_key(&actor.id) {
                 Ok(()) => return ResponseFuture::call(self.inner.call(request)),
                 Err(until) => {
                     let message = "aibridge: you have reached this gateway's request rate; wait before the next request";
-                    let wait = until.wait_time_from(self.limiter.clock().now());
+                    let wait = until.wait_time_from(limiter.clock().now());
                     Refusal::new(Reason::RateLimited, message).retry_after(wait)
                 }
             },

@@ -26,7 +26,6 @@ use aibridge_tower::{
     shape::ShapeLayer,
     upstream::Upstream,
 };
-use http::Request;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -108,9 +107,9 @@ impl Gateway {
         let pipeline = ServiceBuilder::new()
             .layer(ShapeLayer::new())
             .layer(ProbeLayer::new(registry.clone()))
-            .option_layer(setup.max_concurrency.map(InFlightLayer::new))
+            .layer(InFlightLayer::new(setup.max_concurrency))
             .layer(AuthLayer::new(OneUser).allow_byok(setup.allow_byok))
-            .option_layer(setup.rate_limit.map(RateLayer::new))
+            .layer(RateLayer::new(setup.rate_limit))
             .layer(RouteLayer::new(registry))
             .layer(PassthroughLayer::new(proxied))
             .layer(ParseLayer::new().max_bytes(setup.max_bytes))
@@ -124,9 +123,7 @@ impl Gateway {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
-                let service = TowerToHyperService::new(
-                    ServiceBuilder::new().map_request(|request: Request<Incoming>| request).service(pipeline.clone()),
-                );
+                let service = TowerToHyperService::new(pipeline.clone());
                 let connection = http1::Builder::new()
                     .preserve_header_case(true)
                     .serve_connection(TokioIo::new(stream), service);
