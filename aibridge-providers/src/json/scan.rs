@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{JsonError, string};
+use super::{JsonError, stops::Stops};
 
 /// How deep arrays and objects may be nested; more than any agent sends, and what navigation may recurse.
 pub(super) const MAX_DEPTH: usize = 512;
@@ -19,7 +19,22 @@ pub(super) struct MemberSpan {
 /// Validates `text` as one JSON value with whitespace around it and returns the value's span.
 ///
 /// `member` is told of each member of the value itself, if it is an object, in order.
-pub(super) fn scan(text: &[u8], mut member: impl FnMut(MemberSpan)) -> Result<Range<usize>, JsonError> {
+pub(super) fn scan(text: &[u8], member: impl FnMut(MemberSpan)) -> Result<Range<usize>, JsonError> {
+    let span = scan_syntax(text, member);
+    // Outside of strings anything beyond ASCII has been refused; whether strings are UTF-8 is quickest checked at once.
+    let right = match span {
+        Ok(_) => text.len(),
+        Err(JsonError::Syntax(wrong)) => wrong,
+        Err(_) => return span,
+    };
+    match std::str::from_utf8(&text[..right]) {
+        Err(error) => Err(JsonError::Syntax(error.valid_up_to())),
+        Ok(_) => span,
+    }
+}
+
+fn scan_syntax(text: &[u8], mut member: impl FnMut(MemberSpan)) -> Result<Range<usize>, JsonError> {
+    let mut stops = Stops::new(text);
     let mut stack = Stack::default();
     let start = space(text, 0);
     let mut pos = start;
@@ -28,13 +43,13 @@ pub(super) fn scan(text: &[u8], mut member: impl FnMut(MemberSpan)) -> Result<Ra
     // Each round begins at the first byte of a value.
     'value: loop {
         match text.get(pos) {
-            Some(b'"') => pos = string(text, pos)?,
+            Some(b'"') => pos = string(text, &mut stops, pos)?,
             Some(b'{') => {
                 stack.push(true)?;
                 pos = space(text, pos + 1);
                 if text.get(pos) != Some(&b'}') {
                     let key = pos;
-                    pos = string(text, key)?;
+                    pos = string(text, &mut stops, key)?;
                     if stack.depth == 1 {
                         member_key = key..pos;
                     }
@@ -78,7 +93,7 @@ pub(super) fn scan(text: &[u8], mut member: impl FnMut(MemberSpan)) -> Result<Ra
                 }
                 (Some(b','), true) => {
                     let key = space(text, pos + 1);
-                    pos = string(text, key)?;
+                    pos = string(text, &mut stops, key)?;
                     if stack.depth == 1 {
                         member_key = key..pos;
                     }
@@ -145,47 +160,14 @@ fn colon(text: &[u8], pos: usize) -> Result<usize, JsonError> {
     if text.get(pos) == Some(&b':') { Ok(space(text, pos + 1)) } else { Err(JsonError::Syntax(pos)) }
 }
 
-/// Passes a string with its quotes. UTF-8 is checked here: outside of strings anything beyond ASCII is an error anyway.
+/// Passes a string with its quotes.
 #[inline]
-fn string(text: &[u8], start: usize) -> Result<usize, JsonError> {
+fn string(text: &[u8], stops: &mut Stops<'_>, start: usize) -> Result<usize, JsonError> {
     if text.get(start) != Some(&b'"') {
         return Err(JsonError::Syntax(start));
     }
-    let mut pos = start + 1;
-    loop {
-        pos = string::stop(text, pos);
-        match text.get(pos) {
-            Some(b'"') => break,
-            Some(b'\\') => pos = escape(text, pos + 1)?,
-            _ => break,
-        }
-    }
-    let inside = &text[start + 1..pos];
-    if !inside.is_ascii()
-        && let Err(error) = std::str::from_utf8(inside)
-    {
-        return Err(JsonError::Syntax(start + 1 + error.valid_up_to()));
-    }
-    if text.get(pos) == Some(&b'"') { Ok(pos + 1) } else { Err(JsonError::Syntax(pos)) }
+    stops.string(start + 1)
 }
-
-/// Passes an escape, from the byte after its backslash.
-#[inline]
-fn escape(text: &[u8], pos: usize) -> Result<usize, JsonError> {
-    match text.get(pos) {
-        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(pos + 1),
-        Some(b'u') => {
-            for at in pos + 1..pos + 5 {
-                if !text.get(at).is_some_and(u8::is_ascii_hexdigit) {
-                    return Err(JsonError::Syntax(at));
-                }
-            }
-            Ok(pos + 5)
-        }
-        _ => Err(JsonError::Syntax(pos)),
-    }
-}
-
 /// Passes a number: `-? (0 | [1-9][0-9]*) (\.[0-9]+)? ([eE][+-]?[0-9]+)?`.
 fn number(text: &[u8], mut pos: usize) -> Result<usize, JsonError> {
     if text.get(pos) == Some(&b'-') {

@@ -1,7 +1,5 @@
 //! Passing over values of text that is already known to be valid, from either end.
 
-use super::string;
-
 /// The end of the value that begins at `start`.
 pub(super) fn value_end(text: &[u8], start: usize) -> usize {
     match text.get(start) {
@@ -14,15 +12,17 @@ pub(super) fn value_end(text: &[u8], start: usize) -> usize {
 /// The end of the string whose opening quote is at `start`.
 #[inline]
 pub(super) fn string_end(text: &[u8], start: usize) -> usize {
-    let mut pos = start + 1;
-    loop {
-        pos = string::stop(text, pos);
-        match text.get(pos) {
-            Some(b'\\') => pos += 2,
-            Some(_) => return pos + 1,
-            None => return text.len(),
+    let mut from = start + 1;
+    while let Some(length) = memchr::memchr(b'"', text.get(from..).unwrap_or_default()) {
+        let quote = from + length;
+        // Escaped, if an odd number of backslashes comes before it.
+        let backslashes = text[from..quote].iter().rev().take_while(|&&byte| byte == b'\\').count();
+        from = quote + 1;
+        if backslashes % 2 == 0 {
+            return from;
         }
     }
+    text.len()
 }
 
 fn container_end(text: &[u8], start: usize) -> usize {

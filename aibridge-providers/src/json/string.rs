@@ -1,69 +1,6 @@
-//! The inside of JSON strings: where they stop, what they mean.
+//! What JSON strings mean.
 
 use std::borrow::Cow;
-
-const ONES: u64 = u64::from_le_bytes([1; 8]);
-const HIGH: u64 = ONES << 7;
-
-/// How many bytes are tested at once; a multiple of 8. The test over them compiles to vector instructions.
-const CHUNK: usize = 32;
-
-/// The first position from `pos` on that holds a quote, a backslash or a control character; else the end of `text`.
-#[inline]
-pub(super) fn stop(text: &[u8], mut pos: usize) -> usize {
-    // Keys and other short strings end within the first words.
-    for _ in 0..CHUNK / 8 {
-        match word_stop(text, pos) {
-            Word::Stop(at) => return at,
-            Word::Next(next) => pos = next,
-            Word::Short => return slow_stop(text, pos),
-        }
-    }
-    while let Some(chunk) = text.get(pos..).and_then(<[u8]>::first_chunk::<CHUNK>) {
-        if chunk.iter().fold(false, |stop, &byte| stop | is_stop(byte)) {
-            break;
-        }
-        pos += CHUNK;
-    }
-    loop {
-        match word_stop(text, pos) {
-            Word::Stop(at) => return at,
-            Word::Next(next) => pos = next,
-            Word::Short => return slow_stop(text, pos),
-        }
-    }
-}
-
-enum Word {
-    Stop(usize),
-    Next(usize),
-    Short,
-}
-
-#[inline(always)]
-fn word_stop(text: &[u8], pos: usize) -> Word {
-    let Some(word) = text.get(pos..).and_then(<[u8]>::first_chunk::<8>) else { return Word::Short };
-    let word = u64::from_le_bytes(*word);
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    // The high bit of each byte that is zero, or below 0x20. A borrow can only flag bytes above a true hit, so the
-    // lowest flag is exact.
-    let stops = ((quote.wrapping_sub(ONES) & !quote)
-        | (backslash.wrapping_sub(ONES) & !backslash)
-        | (word.wrapping_sub(ONES * 0x20) & !word))
-        & HIGH;
-    if stops == 0 { Word::Next(pos + 8) } else { Word::Stop(pos + stops.trailing_zeros() as usize / 8) }
-}
-
-fn slow_stop(text: &[u8], pos: usize) -> usize {
-    let rest = text.get(pos..).unwrap_or_default();
-    pos + rest.iter().position(|&byte| is_stop(byte)).unwrap_or(rest.len())
-}
-
-#[inline(always)]
-fn is_stop(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
-}
 
 /// What the text between the quotes of a valid JSON string means.
 pub(super) fn unescape(raw: &[u8]) -> Cow<'_, str> {
@@ -129,33 +66,6 @@ pub(super) fn means(raw: &[u8], text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_string_stops_at_the_first_special_byte_wherever_it_lies() {
-        for length in 0..140 {
-            let plain = vec![b'a'; length];
-            assert_eq!(stop(&plain, 0), length);
-            for at in 0..length {
-                for special in [b'"', b'\\', 0, 0x1f, b'\n'] {
-                    let mut text = plain.clone();
-                    text[at] = special;
-                    if let Some(later) = text.get_mut(at + 1) {
-                        *later = b'"';
-                    }
-                    assert_eq!(stop(&text, 0), at, "{special:#x} at {at} of {length}");
-                    assert_eq!(stop(&text, at), at);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn bytes_above_ascii_and_delete_do_not_stop() {
-        let text: Vec<u8> = (0x20..=0xff).filter(|byte| *byte != b'"' && *byte != b'\\').cycle().take(900).collect();
-        for start in 0..100 {
-            assert_eq!(stop(&text, start), text.len());
-        }
-    }
 
     #[test]
     fn escapes_mean_what_the_rfc_says() {

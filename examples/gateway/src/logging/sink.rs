@@ -1,8 +1,7 @@
 use std::{
-    fs::{File, OpenOptions},
+    fmt,
     io::{self, Write},
     mem,
-    path::Path,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
@@ -16,14 +15,13 @@ const GATHER: Duration = Duration::from_millis(50);
 const LIMIT: usize = 8 * 1024 * 1024;
 
 /// A file that is written by a thread of its own, so that no request waits for a terminal or a disk.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Sink(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     gathered: Mutex<Gathered>,
     filled: Condvar,
-    file: Mutex<File>,
+    file: Mutex<Box<dyn Write + Send>>,
 }
 
 #[derive(Debug, Default)]
@@ -33,10 +31,9 @@ struct Gathered {
 }
 
 impl Sink {
-    /// Opens `path` for appending. `/dev/stderr` and `/dev/stdout` are files like others.
-    pub(super) fn open(path: &Path) -> io::Result<Sink> {
-        let file = OpenOptions::new().append(true).create(!path.starts_with("/dev")).open(path)?;
-        let shared = Shared { gathered: Mutex::default(), filled: Condvar::new(), file: Mutex::new(file) };
+    pub(super) fn new(file: impl Write + Send + 'static) -> io::Result<Sink> {
+        let file: Mutex<Box<dyn Write + Send>> = Mutex::new(Box::new(file));
+        let shared = Shared { gathered: Mutex::default(), filled: Condvar::new(), file };
         let sink = Sink(Arc::new(shared));
         let writer = sink.clone();
         thread::Builder::new().name("log".to_owned()).spawn(move || {
@@ -68,7 +65,13 @@ impl Sink {
             lines.extend_from_slice(format!("{lost} log lines were lost: the log could not be written\n").as_bytes());
         }
         // There is nowhere to tell that the log itself fails.
-        let _ = file.write_all(&lines);
+        let _ = file.write_all(&lines).and_then(|()| file.flush());
+    }
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sink")
     }
 }
 
@@ -108,7 +111,7 @@ mod tests {
     fn lines_are_in_the_file_after_a_flush() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let sink = Sink::open(&path).unwrap();
+        let sink = Sink::new(std::fs::File::create(&path).unwrap()).unwrap();
         (&sink).write_all(b"one\n").unwrap();
         (&sink).write_all(b"two\n").unwrap();
         sink.flush();
@@ -119,7 +122,7 @@ mod tests {
     fn a_stuck_log_loses_lines_and_says_so() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let sink = Sink::open(&path).unwrap();
+        let sink = Sink::new(std::fs::File::create(&path).unwrap()).unwrap();
         let stuck = sink.0.file.lock().unwrap();
         (&sink).write_all(&vec![b'x'; LIMIT]).unwrap();
         (&sink).write_all(b"lost\n").unwrap();
