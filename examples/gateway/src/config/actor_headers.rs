@@ -1,6 +1,6 @@
 //! The names of the headers that tell a provider who is asking.
 
-use super::{report::Report, resolve::Settings};
+use super::{report::Report, settings::Settings};
 
 const OPTIONS: [&str; 3] = ["ACTOR_HEADER_ID", "ACTOR_HEADER_USERNAME", "ACTOR_HEADER_EMAIL"];
 

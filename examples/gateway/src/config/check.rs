@@ -1,6 +1,6 @@
 //! What `check` prints.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use aibridge_providers::provider::Secret;
 
@@ -8,7 +8,7 @@ use super::{
     Config,
     provider::ProviderConfig,
     report::{ConfigError, Warning},
-    resolve::Setting,
+    settings::Setting,
     source::Level,
     value::Value,
 };
@@ -85,7 +85,7 @@ fn instance(provider: &ProviderConfig) -> String {
 
 /// How many keys there are, and the hints of those that are long enough to have one.
 fn masked(keys: &[Secret]) -> String {
-    let hints: Vec<String> = keys.iter().filter(|key| key.expose().chars().count() >= 10).map(Secret::hint).collect();
+    let hints: Vec<String> = keys.iter().map(Secret::hint).filter(|hint| !hint.is_empty()).collect();
     let count = match keys.len() {
         1 => "1 key".to_owned(),
         many => format!("{many} keys"),
@@ -97,8 +97,7 @@ fn shown(setting: &Setting) -> String {
     match &setting.value {
         Value::Empty => "nothing".to_owned(),
         Value::Switch(switch) => switch.to_string(),
-        Value::Duration(duration) if duration.is_zero() => "0".to_owned(),
-        Value::Duration(duration) => humantime::format_duration(*duration).to_string(),
+        Value::Duration(duration) => plain(*duration),
         Value::Number(number) => number.to_string(),
         Value::Text(text) | Value::Url(_, text) | Value::HeaderName(text) => text.clone(),
         Value::Secret(_) => "set".to_owned(),
@@ -107,5 +106,18 @@ fn shown(setting: &Setting) -> String {
         Value::BaseUrl(url) => url.as_str().to_owned(),
         Value::Address(address) => address.to_string(),
         Value::Pattern(pattern) => pattern.as_str().to_owned(),
+    }
+}
+
+/// The duration in its largest unit that is exact, up to days: `90d` and not `2months 29days 2h 52m 48s`.
+fn plain(duration: Duration) -> String {
+    if duration.is_zero() {
+        return "0".to_owned();
+    }
+    let seconds = duration.as_secs();
+    match [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)].into_iter().find(|(_, unit)| seconds.is_multiple_of(*unit))
+    {
+        Some((name, unit)) if duration.subsec_nanos() == 0 => format!("{}{name}", seconds / unit),
+        _ => humantime::format_duration(duration).to_string(),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     report::Report,
-    resolve::{Member, Settings},
+    settings::{Member, Settings},
     table::{EXTERNAL_AUTH, MCP},
     value::Value,
 };

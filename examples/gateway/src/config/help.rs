@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::{
     cli::Command,
     definition::{Definition, Group},
+    later::{self, Later},
     names::member_flag,
     table::{FAMILIES, OPTIONS},
 };
@@ -17,8 +18,7 @@ pub(crate) fn version() -> String {
 /// Every command and every option, in the groups of the documentation.
 pub(crate) fn help() -> String {
     let mut text = format!(
-        "{}\n\nUsage: {} [COMMAND] [FLAGS]\n\nCommands:\n",
-        env!("CARGO_PKG_DESCRIPTION"),
+        "An LLM gateway for coding agents.\n\nUsage: {} [COMMAND] [FLAGS]\n\nCommands:\n",
         env!("CARGO_PKG_NAME")
     );
     for (name, _, what) in Command::ALL {
@@ -40,8 +40,10 @@ pub(crate) fn help() -> String {
             let (variable, yaml) = (family.scope.prefixes()[0], family.scope.yaml_prefixes()[0]);
             _ = writeln!(
                 text,
-                "\n  {variable}{}_<N>_..., N from 0, or the list {yaml}{} with these fields in lower case:",
-                family.name, family.list
+                "\n  {variable}{}_<N>_..., N from 0, or the list {yaml}{} with these fields in lower case{}:",
+                family.name,
+                family.list,
+                not_yet(later::is_later(Later::Family(family.name)))
             );
             for field in family.fields {
                 entry(
@@ -56,12 +58,22 @@ pub(crate) fn help() -> String {
     text
 }
 
+/// Said of what is understood and not acted on.
+fn not_yet(later: bool) -> &'static str {
+    if later { " (not in this version yet)" } else { "" }
+}
+
 fn entry(text: &mut String, flag: &str, option: &Definition, others: &str) {
+    let later = later::LATER.iter().any(|later| match *later {
+        Later::Option(name) | Later::Refused(name, _) => name == option.name,
+        _ => false,
+    });
     let default = match option.default {
         "" => String::new(),
         default => format!(" [default: {default}]"),
     };
-    _ = writeln!(text, "  {flag} <{}>\n      {}{default}\n      [{others}]", option.kind.placeholder(), option.help);
+    let (placeholder, help, later) = (option.kind.placeholder(), option.help, not_yet(later));
+    _ = writeln!(text, "  {flag} <{placeholder}>\n      {help}{default}{later}\n      [{others}]");
 }
 
 #[cfg(test)]

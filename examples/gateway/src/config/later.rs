@@ -1,6 +1,6 @@
 //! What is read and checked, and not acted on yet. Each line goes when its feature comes.
 
-use super::{report::Report, resolve::Settings};
+use super::{report::Report, settings::Settings};
 
 /// Something this version does not do yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

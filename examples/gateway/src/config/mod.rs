@@ -16,6 +16,7 @@ mod nearest;
 mod provider;
 mod report;
 mod resolve;
+mod settings;
 mod source;
 mod table;
 #[cfg(test)]
@@ -32,7 +33,8 @@ pub(crate) use resolve::ReadFile;
 pub(crate) use typed::{Authentication, Gateway, Host, Log, LogSink, Oidc, RecordingPolicy, Tls};
 
 use report::Report;
-use resolve::{Settings, choose};
+use resolve::choose;
+use settings::Settings;
 use source::Given;
 use value::Value;
 
@@ -68,7 +70,7 @@ impl Config {
         given.extend(source::environment(environment, &mut report));
         let in_file = file(&given, read_file, &mut report);
         given.extend(in_file);
-        let settings = Settings::resolve(&given, read_file, &mut report);
+        let settings = resolve::resolve(&given, read_file, &mut report);
         later::report(&settings, &mut report);
         families::check(&settings, &mut report);
         let config = Config {
@@ -92,8 +94,7 @@ fn file(given: &[Given], read_file: ReadFile<'_>, report: &mut Report) -> Vec<Gi
     match read_file(&path) {
         Ok(text) => source::yaml(&path.display().to_string(), &text, report),
         Err(why) => {
-            let why = format!("{} cannot be read ({}); give the path of a readable file", path.display(), why.kind());
-            report.error(origin.name, why);
+            report.error(origin.name, typed::cannot_read(&path, &why));
             Vec::new()
         }
     }

@@ -83,12 +83,15 @@ pub(super) fn variable(name: &str) -> Result<Option<Found>, Option<String>> {
 /// Looks up a flag, given with its leading hyphens. Every variable has one; some have others besides.
 pub(super) fn flag(name: &str) -> Option<Found> {
     let name = if name == "-c" { "--config" } else { name };
+    if !name.starts_with("--") {
+        return None;
+    }
     let listed = |name: &str| {
-        OPTIONS.iter().find(|option| option.flag.is_some_and(|flag| name[2..] == *flag) || option.also.contains(&name))
+        OPTIONS.iter().find(|option| {
+            option.also.contains(&name) || (option.flag.is_some() && option.flag == name.strip_prefix("--"))
+        })
     };
-    name.strip_prefix("--")?;
-    Found::with_file(name, "-file", None, |name| name.get(2..).and_then(|_| listed(name)))
-        .or_else(|| variable(&variable_of(name)?).ok().flatten())
+    Found::with_file(name, "-file", None, listed).or_else(|| variable(&variable_of(name)?).ok().flatten())
 }
 
 /// The known flag that is nearest to `name`.

@@ -16,20 +16,24 @@ pub(super) fn nearest(name: &str, known: impl IntoIterator<Item = String>) -> Op
         .map(|(_, known)| known)
 }
 
-/// How many letters must be put in, taken out or replaced to turn `a` into `b`, ignoring case (Levenshtein).
+/// How many letters must be put in, taken out, replaced or swapped with the next to turn `a` into `b`, ignoring case
+/// (optimal string alignment).
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.to_lowercase().chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+    let [a, b] = [a, b].map(|text| text.to_lowercase().chars().collect::<Vec<char>>());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
         }
+        rows.push(row);
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -38,7 +42,9 @@ mod tests {
 
     #[test]
     fn distance_counts_edits() {
-        for (a, b, edits) in [("", "", 0), ("kitten", "sitting", 3), ("KEY", "key", 0), ("abc", "", 3), ("", "ab", 2)] {
+        for (a, b, edits) in
+            [("", "", 0), ("kitten", "sitting", 3), ("KEY", "key", 0), ("abc", "", 3), ("", "ab", 2), ("kye", "key", 1)]
+        {
             assert_eq!(distance(a, b), edits, "{a} {b}");
         }
     }

@@ -58,13 +58,9 @@ impl Value {
         let text = if kind == Kind::Secret { text } else { text.trim() };
         if text.trim().is_empty() {
             return match kind {
-                Kind::Switch
-                | Kind::Duration
-                | Kind::Bytes
-                | Kind::Count(..)
-                | Kind::Address
-                | Kind::Choice(_)
-                | Kind::BaseUrl => Err("is empty; give it a value, or leave it out for the default".to_owned()),
+                Kind::Switch | Kind::Duration | Kind::Bytes | Kind::Count(..) | Kind::Address | Kind::Choice(_) => {
+                    Err("is empty; give it a value, or leave it out for the default".to_owned())
+                }
                 _ => Ok(Value::Empty),
             };
         }

@@ -3,7 +3,7 @@ use aibridge_providers::provider::{BaseUrl, Kind, ModelRules, Secret};
 use super::{
     BedrockConfig, BedrockProtocol, ProviderConfig, bedrock::default_of, names::Names, no_bedrock_yet, only_first_key,
 };
-use crate::config::{report::Report, resolve::Member, value::Value};
+use crate::config::{report::Report, settings::Member, value::Value};
 
 /// Reads one instance. `None` if it could not be understood; the report says why.
 pub(super) fn read(member: &Member, names: &mut Names, report: &mut Report) -> Option<ProviderConfig> {

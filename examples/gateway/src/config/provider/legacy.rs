@@ -3,16 +3,17 @@ use aibridge_providers::provider::{Kind, ModelRules, Secret};
 use super::{BedrockConfig, BedrockProtocol, ProviderConfig, names::Names, no_bedrock_yet, only_first_key};
 use crate::config::{
     report::Report,
-    resolve::{Origin, Settings},
+    settings::{Origin, Settings},
 };
 
 /// What makes the instance `anthropic` one on Bedrock. The models do not: they have defaults, and deployments set them
 /// beside a key of Anthropic's.
 const BEDROCK: [&str; 4] = ["BEDROCK_REGION", "BEDROCK_BASE_URL", "BEDROCK_ACCESS_KEY", "BEDROCK_ACCESS_KEY_SECRET"];
 
-/// The instances `openai` and `anthropic`: each is there if a variable of its own is set.
+/// The instances `openai` and `anthropic`: each is there if a variable of its own is set, to anything but its default,
+/// which the files that Coder writes spell out.
 pub(super) fn read(settings: &Settings, names: &mut Names, report: &mut Report) -> Vec<ProviderConfig> {
-    let given = |options: &[&str]| options.iter().find_map(|option| settings.given(option));
+    let given = |options: &[&str]| options.iter().find_map(|option| settings.changed(option));
     let openai = given(&["OPENAI_KEY", "OPENAI_BASE_URL"])
         .and_then(|origin| with_key(Kind::OpenAi, "OPENAI", origin, settings, names, report));
     let anthropic = match (given(&BEDROCK), given(&["ANTHROPIC_KEY", "ANTHROPIC_BASE_URL"])) {
@@ -55,7 +56,7 @@ fn with_key(
 fn bedrock(origin: &Origin, settings: &Settings, names: &mut Names, report: &mut Report) -> Option<ProviderConfig> {
     let name = Kind::Anthropic.as_str();
     names.take_legacy(name, &origin.name);
-    for ignored in ["ANTHROPIC_KEY", "ANTHROPIC_BASE_URL"].into_iter().filter_map(|option| settings.given(option)) {
+    for ignored in ["ANTHROPIC_KEY", "ANTHROPIC_BASE_URL"].into_iter().filter_map(|option| settings.changed(option)) {
         let why = format!("has no effect beside {}: `{name}` is on Amazon Bedrock; unset one of them", origin.name);
         report.warn(&ignored.name, why);
     }
@@ -73,7 +74,7 @@ fn bedrock(origin: &Origin, settings: &Settings, names: &mut Names, report: &mut
         [Some(key), Some(secret)] if keys[0].len() != keys[1].len() && keys.iter().all(|keys| !keys.is_empty()) => {
             report.error(
                 format!("{} and {}", key.name, secret.name),
-                format!("{} access keys have {} secrets; give each its own", keys[0].len(), keys[1].len()),
+                format!("differ in number ({} and {}); give each access key its secret", keys[0].len(), keys[1].len()),
             );
         }
         _ => {}
@@ -114,7 +115,7 @@ fn bedrock(origin: &Origin, settings: &Settings, names: &mut Names, report: &mut
 
 fn unused_models(settings: &Settings, report: &mut Report) {
     for option in ["BEDROCK_MODEL", "BEDROCK_SMALL_FAST_MODEL"] {
-        if let Some(origin) = settings.given(option) {
+        if let Some(origin) = settings.changed(option) {
             report.warn(
                 &origin.name,
                 "has no effect without CODER_AIBRIDGE_BEDROCK_REGION or CODER_AIBRIDGE_BEDROCK_BASE_URL",

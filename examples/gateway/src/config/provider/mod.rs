@@ -12,7 +12,7 @@ pub(crate) use bedrock::{BedrockConfig, BedrockProtocol};
 use super::{
     later::{self, Later, NOT_YET},
     report::Report,
-    resolve::Settings,
+    settings::Settings,
 };
 
 /// A provider instance.

@@ -2,6 +2,7 @@
 
 mod environment;
 mod flags;
+mod node;
 mod yaml;
 
 use super::names::Found;
