@@ -26,13 +26,7 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{
-    Byok, ProviderRoute,
-    answer::ResponseFuture,
-    body::ResponseBody,
-    context::format_of,
-    refuse,
-};
+use crate::{Byok, ProviderRoute, answer::ResponseFuture, body::ResponseBody, context::format_of, refuse};
 
 /// Adds [`Keys`].
 #[derive(Clone, Copy, Debug, Default)]

@@ -72,7 +72,8 @@ where
             Some(actor) => match limiter.check_key(&actor.id) {
                 Ok(()) => return ResponseFuture::call(self.inner.call(request)),
                 Err(until) => {
-                    let message = "aibridge: you have reached this gateway's request rate; wait before the next request";
+                    let message =
+                        "aibridge: you have reached this gateway's request rate; wait before the next request";
                     let wait = until.wait_time_from(limiter.clock().now());
                     Refusal::new(Reason::RateLimited, message).retry_after(wait)
                 }

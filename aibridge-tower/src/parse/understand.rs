@@ -13,7 +13,9 @@ use super::{AiBody, collect::CollectError};
 
 pub(super) fn understand(api: Api, headers: &HeaderMap, body: Bytes, limit: usize) -> Result<AiBody, Refusal> {
     let decoded = match headers.contains_key(header::CONTENT_ENCODING) {
-        true => encoding::decode(&codings(headers)?, body.clone(), limit).map_err(|error| undecodable(&error, limit))?,
+        true => {
+            encoding::decode(&codings(headers)?, body.clone(), limit).map_err(|error| undecodable(&error, limit))?
+        }
         false => body.clone(),
     };
     let document = Document::parse(decoded).map_err(|error| {

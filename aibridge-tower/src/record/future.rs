@@ -39,6 +39,7 @@ pin_project! {
             inner: S,
             request: Option<Request<AiBody>>,
             interception: Option<Interception>,
+            unready: Option<BoxError>,
         },
         Calling {
             #[pin]
@@ -47,6 +48,9 @@ pin_project! {
         },
         Refused {
             refusal: Option<Refusal>,
+        },
+        Failed {
+            error: Option<InterceptionFailed>,
         },
     }
 }
@@ -59,17 +63,27 @@ impl<S: Service<Request<AiBody>>> ResponseFuture<S> {
         request: Request<AiBody>,
         policy: RecordingPolicy,
         hide_usage: bool,
+        unready: Option<BoxError>,
     ) -> Self {
         let api = request.body().api();
         let (request, interception) = (Some(request), Some(interception));
-        ResponseFuture { state: State::Starting { started, policy, inner, request, interception }, api, hide_usage }
+        let state = State::Starting { started, policy, inner, request, interception, unready };
+        ResponseFuture { state, api, hide_usage }
     }
 
     /// A further round trip of an interception that has begun.
-    pub(super) fn proceed(interception: Interception, mut inner: S, request: Request<AiBody>, api: Api) -> Self {
-        let call = inner.call(request);
-        let trip = Some(RoundTrip::new(interception));
-        ResponseFuture { state: State::Calling { call, trip }, api, hide_usage: false }
+    pub(super) fn proceed(
+        interception: Interception,
+        mut inner: S,
+        request: Request<AiBody>,
+        unready: Option<BoxError>,
+    ) -> Self {
+        let api = request.body().api();
+        let state = match unready {
+            None => State::Calling { call: inner.call(request), trip: Some(RoundTrip::new(interception)) },
+            Some(error) => State::Failed { error: Some(fail(api, interception, error)) },
+        };
+        ResponseFuture { state, api, hide_usage: false }
     }
 
     pub(super) fn refuse(api: Api, refusal: Refusal) -> Self {
@@ -90,7 +104,7 @@ where
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
-                StateProj::Starting { started, policy, inner, request, interception } => {
+                StateProj::Starting { started, policy, inner, request, interception, unready } => {
                     let recorded = ready!(Pin::new(started).poll(cx));
                     let (request, interception) =
                         request.take().zip(interception.take()).expect("polled after completion");
@@ -105,6 +119,9 @@ where
                     } else if let Some(prompt) = &request.body().facts().prompt {
                         interception.prompt(prompt);
                     }
+                    if let Some(error) = unready.take() {
+                        return Poll::Ready(Err(fail(*this.api, interception, error)));
+                    }
                     let call = inner.call(request);
                     this.state.set(State::Calling { call, trip: Some(RoundTrip::new(interception)) });
                 }
@@ -113,12 +130,15 @@ where
                     let trip = trip.take().expect("polled after completion");
                     return Poll::Ready(match result {
                         Ok(response) => Ok(observe(*this.api, *this.hide_usage, trip, response)),
-                        Err(error) => Err(fail(*this.api, &trip, error.into())),
+                        Err(error) => Err(fail(*this.api, trip.interception().clone(), error.into())),
                     });
                 }
                 StateProj::Refused { refusal } => {
                     let refusal = refusal.take().expect("polled after completion");
                     return Poll::Ready(Ok(refuse::response(this.api.format(), refusal)));
+                }
+                StateProj::Failed { error } => {
+                    return Poll::Ready(Err(error.take().expect("polled after completion")));
                 }
             }
         }
@@ -145,8 +165,7 @@ where
     Response::from_parts(head, body::ResponseBody::inner(body))
 }
 
-fn fail(api: Api, trip: &RoundTrip, error: BoxError) -> InterceptionFailed {
-    let interception = trip.interception().clone();
+fn fail(api: Api, interception: Interception, error: BoxError) -> InterceptionFailed {
     interception.refused(Outcome::GatewayError, &refuse::refusal_of(error.as_ref()));
     InterceptionFailed::new(interception, api.format(), error)
 }

@@ -102,7 +102,8 @@ impl Interception {
     /// The id as the value of [`INTERCEPTION_ID`](super::INTERCEPTION_ID).
     pub(super) fn header(&self) -> HeaderValue {
         let mut buffer = Uuid::encode_buffer();
-        HeaderValue::from_str(self.0.start.id.hyphenated().encode_lower(&mut buffer)).expect("hexadecimal digits and hyphens")
+        HeaderValue::from_str(self.0.start.id.hyphenated().encode_lower(&mut buffer))
+            .expect("hexadecimal digits and hyphens")
     }
 
     /// The start was not recorded: nothing else is.

@@ -1,7 +1,7 @@
 use std::{
     mem,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use aibridge_providers::api::{Api, IncludeUsage, Refusal, chat};
@@ -18,15 +18,23 @@ use super::{Interception, InterceptionFailed, RecordLayer, ResponseBody, Respons
 use crate::{BoxError, Byok, ProviderRoute, auth::Actor, body, parse::AiBody, refuse};
 
 /// Records one interception for each request. See the [module](super) documentation.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Record<S> {
     inner: S,
     settings: RecordLayer,
+    /// What `poll_ready` failed with, kept for the call, where the interception can say so.
+    failed: Option<BoxError>,
 }
 
 impl<S> Record<S> {
     pub(super) fn new(inner: S, settings: RecordLayer) -> Record<S> {
-        Record { inner, settings }
+        Record { inner, settings, failed: None }
+    }
+}
+
+impl<S: Clone> Clone for Record<S> {
+    fn clone(&self) -> Record<S> {
+        Record::new(self.inner.clone(), self.settings.clone())
     }
 }
 
@@ -42,20 +50,18 @@ where
     type Future = ResponseFuture<S>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), InterceptionFailed>> {
-        // A service that fails to become ready fails the call instead, where the interception can say so.
-        match self.inner.poll_ready(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(_) => Poll::Ready(Ok(())),
-        }
+        self.failed = ready!(self.inner.poll_ready(cx)).err().map(Into::into);
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: Request<AiBody>) -> Self::Future {
         // A clone may not be ready: leave it behind, carry off the service that `poll_ready` drove.
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
+        let failed = self.failed.take();
         let api = request.body().api();
         if let Some(interception) = request.extensions().get::<Interception>().cloned() {
-            return ResponseFuture::proceed(interception, inner, request, api);
+            return ResponseFuture::proceed(interception, inner, request, failed);
         }
         let start = match start(request.extensions(), request.body()) {
             Ok(start) => Arc::new(start),
@@ -64,7 +70,7 @@ where
         let hide_usage = ask_for_usage(&mut request);
         let interception = Interception::new(start.clone(), self.settings.recorder.clone(), self.settings.content);
         let started = self.settings.recorder.start(&start);
-        ResponseFuture::start(started, interception, inner, request, self.settings.policy, hide_usage)
+        ResponseFuture::start(started, interception, inner, request, self.settings.policy, hide_usage, failed)
     }
 }
 

@@ -4,7 +4,6 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -25,7 +24,7 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         call: Option<F>,
-        failed: Option<Arc<BoxError>>,
+        failed: Option<BoxError>,
         format: Format,
         recognise: Option<Recognise>,
     }
@@ -36,7 +35,7 @@ impl<F> ResponseFuture<F> {
         ResponseFuture { call: Some(call), failed: None, format, recognise }
     }
 
-    pub(super) fn failed(error: Arc<BoxError>, format: Format, recognise: Option<Recognise>) -> Self {
+    pub(super) fn failed(error: BoxError, format: Format, recognise: Option<Recognise>) -> Self {
         ResponseFuture { call: None, failed: Some(error), format, recognise }
     }
 }
@@ -53,11 +52,11 @@ where
         let failure = match this.call.as_pin_mut() {
             Some(call) => match ready!(call.poll(cx)) {
                 Ok(response) => return Poll::Ready(Ok(response.map(ResponseBody::inner))),
-                Err(error) => Arc::new(error.into()),
+                Err(error) => error.into(),
             },
             None => this.failed.take().expect("polled after completion"),
         };
-        Poll::Ready(Ok(respond(*this.format, (*failure).as_ref(), this.recognise.as_ref())))
+        Poll::Ready(Ok(respond(*this.format, failure.as_ref(), this.recognise.as_ref())))
     }
 }
 

@@ -51,12 +51,17 @@ impl<S> Layer<S> for ShapeLayer {
 }
 
 /// Turns errors into responses. See the [module](super) documentation.
-#[derive(Clone)]
 pub struct Shape<S> {
     inner: S,
     recognise: Option<Recognise>,
-    /// What `poll_ready` failed with, kept for the call that is now allowed to tell it.
-    failed: Option<Arc<BoxError>>,
+    /// What `poll_ready` failed with, kept for the call, which can tell it.
+    failed: Option<BoxError>,
+}
+
+impl<S: Clone> Clone for Shape<S> {
+    fn clone(&self) -> Shape<S> {
+        Shape { inner: self.inner.clone(), recognise: self.recognise.clone(), failed: None }
+    }
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Shape<S>
@@ -70,9 +75,7 @@ where
     type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        if let Err(error) = ready!(self.inner.poll_ready(cx)) {
-            self.failed = Some(Arc::new(error.into()));
-        }
+        self.failed = ready!(self.inner.poll_ready(cx)).err().map(Into::into);
         Poll::Ready(Ok(()))
     }
 

@@ -105,7 +105,14 @@ where
 
     fn size_hint(&self) -> SizeHint {
         let held = self.gathered.len() as u64
-            + self.next.iter().flatten().flatten().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum::<u64>();
+            + self
+                .next
+                .iter()
+                .flatten()
+                .flatten()
+                .filter_map(Frame::data_ref)
+                .map(|data| data.len() as u64)
+                .sum::<u64>();
         let mut hint = self.inner.size_hint();
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper + held);

@@ -91,9 +91,8 @@ impl UpstreamBuilder {
         http.set_keepalive(Some(Duration::from_secs(60)));
         http.set_connect_timeout(Some(self.connect_timeout));
         let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let schemes = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_provider_and_platform_verifier(provider)?
-            .https_or_http();
+        let schemes =
+            hyper_rustls::HttpsConnectorBuilder::new().with_provider_and_platform_verifier(provider)?.https_or_http();
         let connector = match self.http2 {
             true => schemes.enable_all_versions().wrap_connector(http),
             false => schemes.enable_http1().wrap_connector(http),
