@@ -1,5 +1,5 @@
-use super::{Api, chat, messages, responses};
-use crate::json::Document;
+use super::{Api, chat, messages, responses, turn::Turn};
+use crate::json::{Document, Value};
 
 /// What was understood of a request body. Whatever is missing or has an unknown shape is simply absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,9 @@ pub struct Facts {
     pub include_usage: IncludeUsage,
     /// Responses: `background: true`.
     pub background: bool,
+    /// The agent asks for itself, beside the conversation: a title, a topic, a summary of the context. Such a request
+    /// carries no person's prompt and is given no tools.
+    pub side_request: bool,
 }
 
 /// What a Chat request says about `stream_options.include_usage`.
@@ -39,6 +42,18 @@ impl Facts {
             Api::Messages => messages::read(document),
             Api::Chat => chat::read(document),
             Api::Responses => responses::read(document),
+        }
+    }
+
+    /// What all APIs spell alike, and `turn`.
+    pub(super) fn common(document: &Document, turn: Turn) -> Facts {
+        Facts {
+            model: document.get("model").and_then(Value::as_str).map(|model| model.into_owned()),
+            streaming: document.get("stream").is_some_and(Value::is_true),
+            prompt: turn.prompt,
+            answered_tool_call: turn.answered,
+            side_request: turn.side,
+            ..Facts::default()
         }
     }
 }

@@ -1,9 +1,18 @@
 //! The three APIs: [`Api::Messages`], [`Api::Chat`] and [`Api::Responses`].
 
+mod error;
 mod facts;
 mod format;
-mod observe;
+mod observed;
+mod observer;
 mod refusal;
+mod side;
+mod turn;
+mod wire;
+mod wrappers;
+
+#[cfg(test)]
+mod testing;
 
 pub mod chat;
 pub mod messages;
@@ -11,7 +20,8 @@ pub mod responses;
 
 pub use facts::{Facts, IncludeUsage};
 pub use format::Format;
-pub use observe::{Observed, Observer, ProviderError, Reply, Thought, ToolCall, Usage, UsageSource};
+pub use observed::{Observed, ProviderError, Reply, Thought, ToolCall, Usage, UsageSource};
+pub use observer::Observer;
 pub use refusal::{Reason, Refusal};
 
 /// One of the APIs whose requests are intercepted.

@@ -1,39 +1,30 @@
-//! Server-sent events, after the WHATWG HTML standard's event stream format.
+//! Server-sent events, after the WHATWG HTML standard's [event stream format][format].
+//!
+//! [`Decoder`] reads a stream in whatever pieces it arrives, [`encode`] writes an event.
+//!
+//! ```
+//! use aibridge_providers::sse::{Decoder, encode};
+//!
+//! let mut decoder = Decoder::new(4 << 20);
+//! let mut seen = Vec::new();
+//! let bytes = b"event: ping\ndata: {}\n\ndata: {\"ha";
+//! let complete = decoder.feed(bytes, &mut |event| seen.push((event.name.to_vec(), event.data.to_vec())));
+//! assert_eq!(seen, [(b"ping".to_vec(), b"{}".to_vec())]);
+//! assert_eq!(bytes[..complete], encode("ping", b"{}"));
+//! ```
+//!
+//! [format]: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 
-/// Splits a byte stream into events, holding only what is incomplete.
-#[derive(Debug)]
-pub struct Decoder {
-    limit: usize,
-}
+mod decoder;
+mod encode;
+mod line;
+mod open;
+mod partial;
+mod split;
 
-/// One event.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Event<'a> {
-    /// The last `event:` field; empty when there was none.
-    pub name: &'a [u8],
-    /// The `data:` fields joined by LF.
-    pub data: &'a [u8],
-    /// The event exceeded the decoder's limit: `data` is empty.
-    pub oversize: bool,
-}
+pub use decoder::{Decoder, Event};
+pub use encode::encode;
+pub use split::split_events;
 
-impl Decoder {
-    /// A decoder that keeps at most `limit` bytes of one event.
-    pub fn new(limit: usize) -> Decoder {
-        Decoder { limit }
-    }
-
-    /// Takes the next bytes and hands every event they complete to `on_event`.
-    ///
-    /// Returns how many of `bytes` belong to complete events (an event ends with its blank line): the bytes from
-    /// there on are the beginning of an event that is still open. `0` when an event was open before and still is.
-    pub fn feed(&mut self, bytes: &[u8], on_event: &mut dyn FnMut(Event<'_>)) -> usize {
-        todo!("{} {} {:?}", self.limit, bytes.len(), std::ptr::from_mut(on_event))
-    }
-
-    /// Ends the stream: an event whose blank line is missing counts all the same.
-    pub fn finish(&mut self, on_event: &mut dyn FnMut(Event<'_>)) {
-        todo!("{:?}", std::ptr::from_mut(on_event))
-    }
-}
+#[cfg(test)]
+mod tests;

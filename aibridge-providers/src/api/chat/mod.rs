@@ -1,7 +1,14 @@
-//! placeholder
-use super::Facts;
-use crate::json::Document;
+//! OpenAI's Chat Completions API, and the many that are compatible with it.
+//!
+//! After the reference at <https://platform.openai.com/docs/api-reference/chat>.
 
-pub(super) fn read(document: &Document) -> Facts {
-    todo!("{document:?}")
-}
+mod reply;
+mod request;
+mod usage;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use reply::Reader;
+pub(super) use request::read;
+pub use usage::{ask_for_usage, is_usage_chunk};

@@ -1,7 +1,14 @@
-//! placeholder
-use super::Facts;
-use crate::json::Document;
+//! Anthropic's Messages API.
+//!
+//! After the reference at <https://docs.claude.com/en/api/messages> and
+//! <https://docs.claude.com/en/docs/build-with-claude/streaming>.
 
-pub(super) fn read(document: &Document) -> Facts {
-    todo!("{document:?}")
-}
+mod reply;
+mod request;
+mod usage;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use reply::Reader;
+pub(super) use request::read;

@@ -1,7 +1,15 @@
-//! placeholder
-use super::Facts;
-use crate::json::Document;
+//! OpenAI's Responses API.
+//!
+//! After the reference at <https://platform.openai.com/docs/api-reference/responses> and
+//! <https://platform.openai.com/docs/api-reference/responses-streaming>.
 
-pub(super) fn read(document: &Document) -> Facts {
-    todo!("{document:?}")
-}
+mod item;
+mod reply;
+mod request;
+mod usage;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use reply::Reader;
+pub(super) use request::read;

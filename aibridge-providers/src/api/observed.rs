@@ -1,7 +1,4 @@
-use bytes::Bytes;
 use serde_json::{Map, Value};
-
-use super::Api;
 
 /// Something a provider's reply contained, reported once it is complete.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +56,17 @@ pub struct Usage {
     pub source: UsageSource,
 }
 
+impl Usage {
+    /// Takes over a further figure: zero removes it, an absent one leaves what is known.
+    pub(super) fn extra(&mut self, name: &str, figure: Option<u64>) {
+        match figure {
+            Some(0) => drop(self.extras.shift_remove(name)),
+            Some(figure) => drop(self.extras.insert(name.to_owned(), figure.into())),
+            None => {}
+        }
+    }
+}
+
 /// Where token figures come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -87,7 +95,7 @@ impl UsageSource {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProviderError {
-    /// The provider's own type or code, e.g. `overloaded_error`.
+    /// The provider's own type or code, e.g. `overloaded_error`; empty when it named none.
     pub kind: String,
     /// The provider's message.
     pub message: String,
@@ -113,37 +121,4 @@ pub struct Reply {
     pub accepted: bool,
     /// Events that passed unobserved because they exceeded the limit or could not be decoded.
     pub unobserved: u32,
-}
-
-/// Reads a copy of a provider's reply. Never changes a byte; never fails.
-#[derive(Debug)]
-pub struct Observer {
-    reply: Reply,
-}
-
-impl Observer {
-    /// Observes a stream of server-sent events.
-    pub fn streaming(api: Api) -> Observer {
-        todo!("{api:?}")
-    }
-
-    /// Observes a reply that is one JSON document.
-    pub fn blocking(api: Api) -> Observer {
-        todo!("{api:?}")
-    }
-
-    /// Takes the next bytes, with any content coding removed, and reports what they complete.
-    pub fn feed(&mut self, bytes: &Bytes, report: &mut dyn FnMut(Observed)) {
-        todo!("{bytes:?} {:?}", std::ptr::from_mut(report))
-    }
-
-    /// Ends the reply: reports what was cut short and settles [`Observer::reply`]. Later calls do nothing.
-    pub fn finish(&mut self, report: &mut dyn FnMut(Observed)) {
-        todo!("{:?}", std::ptr::from_mut(report))
-    }
-
-    /// What is known of the reply.
-    pub fn reply(&self) -> &Reply {
-        &self.reply
-    }
 }

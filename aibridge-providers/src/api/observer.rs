@@ -1,0 +1,328 @@
+use bytes::Bytes;
+
+use super::{Api, Observed, ProviderError, Reply, Thought, ToolCall, chat, messages, responses, wire::Budget};
+use crate::sse::{Decoder, Event};
+
+/// The largest event that is observed, in bytes.
+const MAX_EVENT: usize = 4 << 20;
+
+/// The largest blocking reply that is observed, in bytes.
+const MAX_DOCUMENT: usize = 16 << 20;
+
+/// The most that is kept of a stream's incomplete parts, in bytes.
+const MAX_KEPT: usize = 16 << 20;
+
+/// Reads a copy of a provider's reply. Never changes a byte; never fails.
+///
+/// What is kept is bounded: 4 MiB of one event, 16 MiB of a stream's incomplete parts, 16 MiB of a blocking reply. What
+/// exceeds that passes unobserved, and [`Reply::unobserved`] says so.
+///
+/// ```
+/// use aibridge_providers::api::{Api, Observed, Observer, UsageSource};
+///
+/// let mut observer = Observer::streaming(Api::Chat);
+/// let mut tools = Vec::new();
+/// let mut report = |observed| {
+///     if let Observed::ToolCall(call) = observed {
+///         tools.push(call.name);
+///     }
+/// };
+/// for line in [
+///     r#"data: {"id":"c1","choices":[{"delta":{"tool_calls":[{"index":0,"id":"t","function":{"name":"ls","#,
+///     r#""arguments":"{}"}}]}}],"usage":{"prompt_tokens":7,"completion_tokens":2}}"#,
+///     "\n\ndata: [DONE]\n\n",
+/// ] {
+///     observer.feed(&line.into(), &mut report);
+/// }
+/// observer.finish(&mut report);
+/// assert_eq!(tools, ["ls"]);
+/// assert!(observer.reply().terminal);
+/// assert_eq!((observer.reply().usage.input, observer.reply().usage.source), (7, UsageSource::Final));
+/// ```
+#[derive(Debug)]
+pub struct Observer {
+    reply: Reply,
+    kept: Budget,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Stream { decoder: Decoder, reader: Reader },
+    Document { api: Api, frames: Vec<Bytes>, length: usize },
+    Ended,
+}
+
+/// What an API has to remember between events. Nothing is on the heap before a part that is recorded begins.
+#[derive(Debug)]
+enum Reader {
+    Messages(messages::Reader),
+    Chat(chat::Reader),
+    Responses(responses::Reader),
+}
+
+impl Observer {
+    /// Observes a stream of server-sent events.
+    pub fn streaming(api: Api) -> Observer {
+        let reader = match api {
+            Api::Messages => Reader::Messages(messages::Reader::default()),
+            Api::Chat => Reader::Chat(chat::Reader::default()),
+            Api::Responses => Reader::Responses(responses::Reader::default()),
+        };
+        Observer::new(State::Stream { decoder: Decoder::new(MAX_EVENT), reader })
+    }
+
+    /// Observes a reply that is one JSON document. It is kept, as the `Bytes` that come in, and read at the end.
+    pub fn blocking(api: Api) -> Observer {
+        Observer::new(State::Document { api, frames: Vec::new(), length: 0 })
+    }
+
+    fn new(state: State) -> Observer {
+        Observer { reply: Reply::default(), kept: Budget::new(MAX_KEPT), state }
+    }
+
+    /// Takes the next bytes, with any content coding removed, and reports what they complete.
+    ///
+    /// Of a stream, returns how many of `bytes` belong to complete events, as [`Decoder::feed`] does; otherwise 0.
+    pub fn feed(&mut self, bytes: &Bytes, report: &mut dyn FnMut(Observed)) -> usize {
+        let Observer { reply, kept, state } = self;
+        match state {
+            State::Stream { decoder, reader } => {
+                let mut sink = Sink { reply, kept, report };
+                decoder.feed(bytes, &mut |event| reader.event(&event, &mut sink))
+            }
+            State::Document { frames, length, .. } => {
+                *length = length.saturating_add(bytes.len());
+                if *length > MAX_DOCUMENT {
+                    // The last frame tells whether the document was whole.
+                    frames.clear();
+                }
+                if !bytes.is_empty() {
+                    frames.push(bytes.clone());
+                }
+                0
+            }
+            State::Ended => 0,
+        }
+    }
+
+    /// Ends the reply: reports what was cut short and settles [`Observer::reply`]. Later calls do nothing.
+    pub fn finish(&mut self, report: &mut dyn FnMut(Observed)) {
+        let state = std::mem::replace(&mut self.state, State::Ended);
+        let mut sink = Sink { reply: &mut self.reply, kept: &mut self.kept, report };
+        match state {
+            State::Stream { mut decoder, mut reader } => {
+                decoder.finish(&mut |event| reader.event(&event, &mut sink));
+                reader.finish(&mut sink);
+            }
+            State::Document { frames, length, .. } if length > MAX_DOCUMENT => {
+                sink.unobserved();
+                sink.reply.terminal = frames.last().is_some_and(|frame| frame.trim_ascii_end().ends_with(b"}"));
+            }
+            State::Document { frames, length: 0, .. } => drop(frames),
+            State::Document { api, frames, .. } => {
+                let document = match &frames[..] {
+                    [whole] => whole.clone(),
+                    frames => frames.concat().into(),
+                };
+                let read = match api {
+                    Api::Messages => messages::Reader::document(&document, &mut sink),
+                    Api::Chat => chat::Reader::document(&document, &mut sink),
+                    Api::Responses => responses::Reader::document(&document, &mut sink),
+                };
+                match read {
+                    Ok(()) => sink.reply.terminal = true,
+                    Err(_) => sink.unobserved(),
+                }
+            }
+            State::Ended => {}
+        }
+    }
+
+    /// What is known of the reply.
+    pub fn reply(&self) -> &Reply {
+        &self.reply
+    }
+}
+
+impl Reader {
+    fn event(&mut self, event: &Event<'_>, sink: &mut Sink<'_>) {
+        match self {
+            Reader::Messages(reader) => reader.event(event, sink),
+            Reader::Chat(reader) => reader.event(event, sink),
+            Reader::Responses(reader) => reader.event(event, sink),
+        }
+    }
+
+    fn finish(&mut self, sink: &mut Sink<'_>) {
+        match self {
+            Reader::Messages(reader) => reader.finish(sink),
+            Reader::Chat(reader) => reader.finish(sink),
+            Reader::Responses(reader) => reader.finish(sink),
+        }
+    }
+}
+
+/// Where the readers put what they find.
+pub(super) struct Sink<'a> {
+    pub(super) reply: &'a mut Reply,
+    kept: &'a mut Budget,
+    report: &'a mut dyn FnMut(Observed),
+}
+
+impl Sink<'_> {
+    pub(super) fn tool(&mut self, call: ToolCall) {
+        (self.report)(Observed::ToolCall(call));
+    }
+
+    /// Reports a thought, unless it is empty.
+    pub(super) fn thought(&mut self, content: String, source: &'static str) {
+        if !content.is_empty() {
+            (self.report)(Observed::Thought(Thought { content, source }));
+        }
+    }
+
+    /// Reports a thought that the provider redacted.
+    pub(super) fn redacted(&mut self) {
+        (self.report)(Observed::Thought(Thought { content: String::new(), source: "redacted_thinking" }));
+    }
+
+    /// Notes the provider's error, which ends the reply. Of several, the first counts.
+    pub(super) fn error(&mut self, error: ProviderError) {
+        self.reply.terminal = true;
+        self.reply.error.get_or_insert(error);
+    }
+
+    pub(super) fn unobserved(&mut self) {
+        self.reply.unobserved = self.reply.unobserved.saturating_add(1);
+    }
+
+    /// Whether `bytes` more may be kept of an incomplete part.
+    pub(super) fn may_keep(&mut self, bytes: usize) -> bool {
+        let room = self.kept.take(bytes);
+        if !room {
+            self.unobserved();
+        }
+        room
+    }
+
+    /// Appends `text` to an incomplete part, as far as may be kept.
+    pub(super) fn keep(&mut self, part: &mut String, text: &str) {
+        if !text.is_empty() && self.may_keep(text.len()) {
+            part.push_str(text);
+        }
+    }
+
+    /// Takes over who answers, unless it is known.
+    pub(super) fn identify(&mut self, id: Option<super::wire::Text<'_>>, model: Option<super::wire::Text<'_>>) {
+        for (known, given) in [(&mut self.reply.id, id), (&mut self.reply.model, model)] {
+            if known.is_none() {
+                *known = given.map(|text| text.into_string()).filter(|text| !text.is_empty());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const APIS: [Api; 3] = [Api::Messages, Api::Chat, Api::Responses];
+
+    fn unreported(_: Observed) {}
+
+    #[test]
+    fn thousands_of_open_streams_take_little_memory() {
+        assert!(size_of::<Observer>() <= 640, "{}", size_of::<Observer>());
+    }
+
+    #[test]
+    fn an_oversize_event_passes_unobserved_and_the_rest_is_read() {
+        for (api, end) in [
+            (Api::Messages, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"),
+            (Api::Chat, "data: [DONE]\n\n"),
+            (Api::Responses, "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{}}\n\n"),
+        ] {
+            let mut observer = Observer::streaming(api);
+            observer.feed(&Bytes::from_static(b"event: response.output_item.done\ndata: {\"a\":\""), &mut unreported);
+            let megabyte = Bytes::from(vec![b'a'; 1 << 20]);
+            for _ in 0..5 {
+                observer.feed(&megabyte, &mut unreported);
+            }
+            observer.feed(&Bytes::from_static(b"\"}\n\n"), &mut unreported);
+            observer.feed(&Bytes::from(end), &mut unreported);
+            observer.finish(&mut unreported);
+            assert_eq!((observer.reply().unobserved, observer.reply().terminal), (1, true), "{api:?}");
+        }
+    }
+
+    #[test]
+    fn a_blocking_reply_beyond_the_limit_is_not_kept() {
+        for (end, terminal) in [("\"}\n", true), ("a", false)] {
+            let mut observer = Observer::blocking(Api::Chat);
+            observer.feed(&Bytes::from_static(b"{\"id\":\""), &mut unreported);
+            let megabyte = Bytes::from(vec![b'a'; 1 << 20]);
+            for _ in 0..17 {
+                observer.feed(&megabyte, &mut unreported);
+            }
+            observer.feed(&Bytes::from_static(end.as_bytes()), &mut unreported);
+            observer.finish(&mut unreported);
+            assert_eq!((observer.reply().unobserved, observer.reply().terminal), (1, terminal));
+        }
+    }
+
+    #[test]
+    fn a_blocking_reply_that_is_cut_is_not_terminal() {
+        for api in APIS {
+            let mut observer = Observer::blocking(api);
+            observer.feed(&Bytes::from_static(b"{\"id\":\"x\","), &mut unreported);
+            observer.finish(&mut unreported);
+            assert_eq!((observer.reply().unobserved, observer.reply().terminal), (1, false), "{api:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_reply_is_nothing() {
+        for api in APIS {
+            for mut observer in [Observer::streaming(api), Observer::blocking(api)] {
+                observer.feed(&Bytes::new(), &mut unreported);
+                observer.finish(&mut unreported);
+                observer.finish(&mut unreported);
+                assert_eq!(observer.reply(), &Reply::default());
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_an_observer_panic(frames: Vec<Vec<u8>>) {
+            for api in APIS {
+                for mut observer in [Observer::streaming(api), Observer::blocking(api)] {
+                    for frame in &frames {
+                        observer.feed(&Bytes::copy_from_slice(frame), &mut unreported);
+                    }
+                    observer.finish(&mut unreported);
+                }
+            }
+        }
+
+        #[test]
+        fn no_json_makes_an_observer_panic(
+            name in "(response\\.|content_block_|message_)?(start|delta|stop|created|completed|output_item\\.done|error)",
+            key in "(type|index|delta|choices|usage|response|item|content_block|message|error|output)",
+            value in "(null|7|-1|1e9|\"x\"|\\[\\]|\\[null,\\{\\}\\]|\\{\\}|\\{\"index\":0,\"tool_calls\":\\[7\\],\"output\":\\[1\\]\\})",
+        ) {
+            let event = Bytes::from(format!("event: {name}\ndata: {{\"{key}\":{value}}}\n\n"));
+            let document = Bytes::from(format!("{{\"{key}\":{value}}}"));
+            for api in APIS {
+                for (mut observer, bytes) in [(Observer::streaming(api), &event), (Observer::blocking(api), &document)] {
+                    observer.feed(bytes, &mut unreported);
+                    observer.finish(&mut unreported);
+                    prop_assert_eq!(observer.reply().unobserved, 0);
+                }
+            }
+        }
+    }
+}

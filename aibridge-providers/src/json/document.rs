@@ -1,0 +1,106 @@
+use std::{ops::Range, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{
+    Value,
+    iter::{RawMembers, unquoted},
+    scan::{MemberSpan, scan},
+    string,
+};
+
+/// How many top-level members are remembered; requests have about twenty. An object with more is searched instead, so
+/// that hostile bodies of many tiny members cost no memory.
+const REMEMBERED: usize = 64;
+
+/// A validated JSON document whose top level is an object. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Document {
+    bytes: Bytes,
+    root: Range<usize>,
+    /// The top-level members, unless there are too many.
+    members: Option<Arc<[MemberSpan]>>,
+}
+
+/// Why bytes are not a JSON object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// The bytes are not JSON; the offset is that of the first offending byte.
+    #[error("not valid JSON at byte {0}")]
+    Syntax(usize),
+    /// The document is JSON, but not an object.
+    #[error("not a JSON object")]
+    NotAnObject,
+    /// Arrays and objects are nested deeper than 512.
+    #[error("nested too deeply")]
+    TooDeep,
+}
+
+impl Document {
+    /// Validates `bytes` in one pass.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError`], when `bytes` are not one JSON object (with whitespace around it at most), or nest arrays and
+    /// objects deeper than 512.
+    pub fn parse(bytes: Bytes) -> Result<Document, JsonError> {
+        let mut members = Vec::with_capacity(32);
+        let mut forgotten = false;
+        let root = scan(&bytes, |member| {
+            if members.len() < REMEMBERED {
+                members.push(member);
+            } else {
+                forgotten = true;
+            }
+        })?;
+        if bytes[root.start] != b'{' {
+            return Err(JsonError::NotAnObject);
+        }
+        Ok(Document { bytes, root, members: (!forgotten).then(|| members.into()) })
+    }
+
+    /// The whole document, as it was given.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The top-level object as a value.
+    pub fn root(&self) -> Value<'_> {
+        Value::valid(&self.bytes[self.root.clone()])
+    }
+
+    /// The value of a top-level member; of duplicates, the last. Costs a comparison per member.
+    pub fn get(&self, key: &str) -> Option<Value<'_>> {
+        let Some(members) = &self.members else { return self.root().get(key) };
+        let found =
+            members.iter().rev().find(|member| string::means(unquoted(&self.bytes[member.key.clone()]), key))?;
+        Some(Value::valid(&self.bytes[found.value.clone()]))
+    }
+
+    /// The span of a value of this document, for an edit.
+    ///
+    /// # Panics
+    ///
+    /// If `value` was not read from this document.
+    pub fn span(&self, value: Value<'_>) -> Range<usize> {
+        self.span_of(value.text())
+    }
+
+    /// The span of some text of this document.
+    fn span_of(&self, text: &[u8]) -> Range<usize> {
+        let start = text.as_ptr().addr().checked_sub(self.bytes.as_ptr().addr());
+        let span = start.map(|start| start..start + text.len()).filter(|span| span.end <= self.bytes.len());
+        span.expect("a value of this document")
+    }
+
+    /// Where the members of an object of this document lie.
+    pub(super) fn members_of(&self, object: Value<'_>) -> Vec<MemberSpan> {
+        match &self.members {
+            Some(members) if self.span(object) == self.root => members.to_vec(),
+            _ => RawMembers::of(object)
+                .map(|(key, value)| MemberSpan { key: self.span_of(key), value: self.span(value) })
+                .collect(),
+        }
+    }
+}

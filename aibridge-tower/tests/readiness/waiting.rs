@@ -1,0 +1,150 @@
+//! Layers that wait before they call hold the readiness they were given, and give it back when they are dropped or
+//! refuse.
+
+use std::{
+    convert::Infallible,
+    fmt::Debug,
+    future::{Pending, Ready, pending, ready},
+    sync::{Arc, Mutex},
+};
+
+use aibridge_providers::{
+    api::Api,
+    provider::{Endpoint, Secret},
+};
+use aibridge_store::{
+    RecordError, Recorder, Started,
+    record::{Record, Start},
+};
+use aibridge_tower::{
+    auth::{Actor, AuthError, AuthLayer, Authenticate},
+    parse::ParseLayer,
+    record::RecordLayer,
+};
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use http::Request;
+use http_body::Frame;
+use http_body_util::{Full, StreamBody};
+use tokio_test::{assert_pending, assert_ready_ok, task};
+use tower::{Layer, ServiceExt};
+use tower_service::Service;
+
+use crate::probe::{Probe, parsed, plain, request};
+
+/// Makes `service` ready and calls it.
+async fn begin<S, B>(mut service: S, request: Request<B>) -> task::Spawn<S::Future>
+where
+    S: Service<Request<B>, Error: Debug>,
+{
+    service.ready().await.unwrap();
+    task::spawn(service.call(request))
+}
+
+#[derive(Clone)]
+struct Undecided;
+
+impl Authenticate for Undecided {
+    type Future = Pending<Result<Actor, AuthError>>;
+
+    fn authenticate(&self, _: &Secret) -> Self::Future {
+        pending()
+    }
+}
+
+#[derive(Clone)]
+struct Nobody;
+
+impl Authenticate for Nobody {
+    type Future = Ready<Result<Actor, AuthError>>;
+
+    fn authenticate(&self, _: &Secret) -> Self::Future {
+        ready(Err(AuthError::Unknown))
+    }
+}
+
+#[tokio::test]
+async fn dropped_while_authenticating_auth_gives_back_its_readiness() {
+    let probe = Probe::answers();
+    let held = probe.held();
+    let auth = AuthLayer::new(Undecided).layer(probe);
+    let mut call = begin(auth, plain()).await;
+    assert_pending!(call.poll());
+    assert_eq!(held(), 1);
+    drop(call);
+    assert_eq!(held(), 0);
+}
+
+#[tokio::test]
+async fn a_caller_auth_refuses_holds_nothing() {
+    let probe = Probe::answers();
+    let held = probe.held();
+    let auth = AuthLayer::new(Nobody).layer(probe);
+    let mut call = begin(auth, plain()).await;
+    assert_eq!(assert_ready_ok!(call.poll()).status(), 401);
+    assert_eq!(held(), 0);
+}
+
+#[tokio::test]
+async fn dropped_while_buffering_parse_gives_back_its_readiness() {
+    let probe = Probe::answers();
+    let held = probe.held();
+    let parse = ParseLayer::new().layer(probe);
+    let begun = stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"{")))]);
+    let body = StreamBody::new(begun.chain(stream::pending()));
+    let mut call = begin(parse, request(Endpoint::Intercepted(Api::Chat), body)).await;
+    assert_pending!(call.poll());
+    assert_eq!(held(), 1);
+    drop(call);
+    assert_eq!(held(), 0);
+}
+
+#[tokio::test]
+async fn a_body_parse_refuses_holds_nothing() {
+    let probe = Probe::answers();
+    let held = probe.held();
+    let parse = ParseLayer::new().layer(probe);
+    let body: Full<Bytes> = Full::from("[]");
+    let mut call = begin(parse, request(Endpoint::Intercepted(Api::Chat), body)).await;
+    assert_eq!(assert_ready_ok!(call.poll()).status(), 400);
+    assert_eq!(held(), 0);
+}
+
+/// Answers a start when told to.
+#[derive(Clone, Default)]
+struct Slow(Arc<Mutex<Vec<tokio::sync::oneshot::Sender<Result<(), RecordError>>>>>);
+
+impl Recorder for Slow {
+    fn start(&self, _: &Arc<Start>) -> Started {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.0.lock().unwrap().push(sender);
+        Started::reply(receiver)
+    }
+
+    fn record(&self, _: &Arc<Record>) {}
+}
+
+#[tokio::test]
+async fn dropped_while_starting_record_gives_back_its_readiness() {
+    let probe = Probe::answers();
+    let held = probe.held();
+    let record = RecordLayer::new(Slow::default()).layer(probe);
+    let mut call = begin(record, parsed()).await;
+    assert_pending!(call.poll());
+    assert_eq!(held(), 1);
+    drop(call);
+    assert_eq!(held(), 0);
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_recorded_holds_nothing() {
+    let probe = Probe::answers();
+    let held = probe.held();
+    let slow = Slow::default();
+    let record = RecordLayer::new(slow.clone()).layer(probe);
+    let mut call = begin(record, parsed()).await;
+    assert_pending!(call.poll());
+    slow.0.lock().unwrap().pop().unwrap().send(Err(RecordError::Full)).unwrap();
+    assert_eq!(assert_ready_ok!(call.poll()).status(), 503);
+    assert_eq!(held(), 0);
+}

@@ -1,0 +1,65 @@
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
+
+use crate::config::{actor_headers, report::Report, settings::Settings};
+
+/// How the gateway behaves.
+#[derive(Clone, Debug)]
+pub(crate) struct Gateway {
+    /// False: provider routes answer 503, everything else is served.
+    pub(crate) enabled: bool,
+    /// How long records are kept; `None` is for ever.
+    pub(crate) retention: Option<Duration>,
+    /// Whether each record is also a line in the log.
+    pub(crate) structured_logging: bool,
+    /// Whether prompts, tool inputs and thoughts are left out of the records.
+    pub(crate) disable_content_recording: bool,
+    /// What happens to requests that cannot be recorded.
+    pub(crate) recording_policy: RecordingPolicy,
+    /// Whether users may bring their own provider credential.
+    pub(crate) allow_byok: bool,
+    /// Requests in flight, at most.
+    pub(crate) max_concurrency: Option<NonZeroUsize>,
+    /// Requests per second and actor, at most.
+    pub(crate) rate_limit: Option<NonZeroU32>,
+    /// Largest request body in bytes, decoded.
+    pub(crate) max_request_bytes: usize,
+    /// How long a provider may take to answer its headers; `None` is without limit.
+    pub(crate) upstream_header_timeout: Option<Duration>,
+}
+
+/// What happens to requests that cannot be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordingPolicy {
+    /// They are refused.
+    Require,
+    /// They are served, and the loss is counted.
+    BestEffort,
+}
+
+impl Gateway {
+    pub(in crate::config) fn new(settings: &Settings, report: &mut Report) -> Gateway {
+        actor_headers::check(settings, report);
+        Gateway {
+            enabled: settings.switch("ENABLED"),
+            retention: non_zero(settings.duration("RETENTION")),
+            structured_logging: settings.switch("STRUCTURED_LOGGING"),
+            disable_content_recording: settings.switch("DISABLE_CONTENT_RECORDING"),
+            recording_policy: match settings.text("RECORDING_POLICY") {
+                Some("best-effort") => RecordingPolicy::BestEffort,
+                _ => RecordingPolicy::Require,
+            },
+            allow_byok: settings.switch("ALLOW_BYOK"),
+            max_concurrency: usize::try_from(settings.number("MAX_CONCURRENCY")).ok().and_then(NonZeroUsize::new),
+            rate_limit: u32::try_from(settings.number("RATE_LIMIT")).ok().and_then(NonZeroU32::new),
+            max_request_bytes: usize::try_from(settings.number("MAX_REQUEST_BYTES")).unwrap_or(usize::MAX),
+            upstream_header_timeout: non_zero(settings.duration("UPSTREAM_HEADER_TIMEOUT")),
+        }
+    }
+}
+
+fn non_zero(duration: Duration) -> Option<Duration> {
+    (!duration.is_zero()).then_some(duration)
+}

@@ -1,0 +1,134 @@
+//! `aibridge-gateway server` and `demo`: everything wired together.
+
+use std::{sync::Arc, time::Duration};
+
+use aibridge_providers::provider::{Instance, Registry};
+use aibridge_store::{Fanout, StructuredLog, sqlite::Sqlite};
+use anyhow::{Context, anyhow};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    accounts,
+    config::{Config, RecordingPolicy, Warning},
+    demo,
+    identity::identity,
+    logging, retention,
+    serve::{self, Health, Listen, Parts, Settings, TlsFiles},
+};
+
+/// As good as no limit.
+const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Serves until the process is told to stop.
+pub(crate) async fn run(config: Config, warnings: Vec<Warning>, is_demo: bool) -> anyhow::Result<()> {
+    let _logging = logging::start(&config.host.log)?;
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    let stop = stop_on_signals()?;
+    let store = open(&config)?;
+    let instances = match is_demo {
+        true => demo::instances().await?,
+        false => configured(&config),
+    };
+    let registry = Arc::new(Registry::new(instances));
+    announce(&registry);
+    let listen = Listen {
+        address: config.host.http_address,
+        tls: config.host.tls.as_ref().map(|tls| TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() }),
+        grace: config.host.shutdown_grace,
+    };
+    let listener = serve::bind(&listen).await?;
+    let address = listener.address()?;
+    tracing::info!(%address, access_url = %config.host.access_url, "serving");
+    if is_demo {
+        let token = accounts::demo_token(&store).await?;
+        println!("{}", demo::instructions(address, &token, &config.host.data_dir.display().to_string()));
+    }
+    if let Some(keep) = config.gateway.retention {
+        tokio::spawn(retention::run(store.clone(), keep, stop.clone()));
+    }
+    let parts = Parts {
+        registry: registry.clone(),
+        identity: identity(&config.authentication, &store)?,
+        recorder: recorder(&config, &store),
+        settings: settings(&config),
+    };
+    let health = Health { store: store.clone(), registry };
+    listener.serve(parts, health, stop).await.map_err(|error| anyhow!(error))?;
+    store.close().await.context("the last records could not be written")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn open(config: &Config) -> anyhow::Result<Sqlite> {
+    let path = accounts::database(&config.host.data_dir)?;
+    Sqlite::open(&path).with_context(|| format!("the record store {} cannot be opened", path.display()))
+}
+
+fn configured(config: &Config) -> Vec<Instance> {
+    let off = "the gateway is switched off (CODER_AIBRIDGE_ENABLED=false)";
+    let mut instances: Vec<Instance> = config.providers.iter().map(|provider| provider.instance()).collect();
+    if !config.gateway.enabled {
+        for instance in &mut instances {
+            instance.disabled.get_or_insert_with(|| off.to_owned());
+        }
+    }
+    instances
+}
+
+fn announce(registry: &Registry) {
+    for instance in registry.all() {
+        tracing::info!(
+            name = instance.name,
+            kind = instance.kind.as_str(),
+            base_url = instance.base_url.as_str(),
+            disabled = instance.disabled,
+            "provider"
+        );
+    }
+}
+
+fn recorder(config: &Config, store: &Sqlite) -> Arc<dyn aibridge_store::Recorder> {
+    match config.gateway.structured_logging {
+        true => Arc::new(Fanout::new(store.clone()).also(StructuredLog::default())),
+        false => Arc::new(store.clone()),
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    let gateway = &config.gateway;
+    Settings {
+        policy: match gateway.recording_policy {
+            RecordingPolicy::Require => aibridge_tower::record::RecordingPolicy::Require,
+            RecordingPolicy::BestEffort => aibridge_tower::record::RecordingPolicy::BestEffort,
+        },
+        record_content: !gateway.disable_content_recording,
+        allow_byok: gateway.allow_byok,
+        max_concurrency: gateway.max_concurrency.map(Into::into),
+        rate_limit: gateway.rate_limit,
+        max_request_bytes: gateway.max_request_bytes,
+        header_timeout: gateway.upstream_header_timeout.unwrap_or(NO_LIMIT),
+    }
+}
+
+/// Cancelled by the first SIGTERM or SIGINT. A second one ends the process as usual.
+fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let told = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        told.cancel();
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::process::exit(130);
+    });
+    Ok(stop)
+}

@@ -1,0 +1,1 @@
+//! How round trips end, and what the records say of it.
