@@ -9,9 +9,13 @@
 //! store.close().await
 //! # }
 //! ```
+mod access;
+mod accounts;
 mod admit;
+mod interceptions;
 mod outbox;
 mod queue;
+mod retention;
 mod rows;
 mod schema;
 mod size;
@@ -32,7 +36,10 @@ use chrono::Utc;
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
+pub use self::retention::Purged;
 use self::{
+    access::Readers,
+    accounts::Touched,
     outbox::Outbox,
     queue::{Limits, Queue},
     rows::Rows,
@@ -46,7 +53,7 @@ use crate::{
 };
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// The `error_type` of an interception that a killed gateway left without an end.
 pub const INTERRUPTED: &str = "interrupted";
@@ -64,6 +71,8 @@ struct Inner {
     /// `None` when another process does the recording.
     queue: Option<Arc<Queue>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    readers: Readers,
+    touched: Mutex<Touched>,
 }
 
 /// How much may wait for the database, and for how long.
@@ -131,7 +140,7 @@ impl SqliteOptions {
             // When this one cannot be started, the other leaves with the queue.
             admit::spawn(queue.clone(), outbox).inspect_err(|_| queue.drained()).map_err(io)?,
         ];
-        Ok(Sqlite(Arc::new(Inner { path: path.to_owned(), queue: Some(queue), threads: Mutex::new(threads) })))
+        Ok(Sqlite::new(path, Some(queue), threads))
     }
 }
 
@@ -143,6 +152,27 @@ impl Sqlite {
     /// See [`SqliteOptions::open`].
     pub fn open(path: &Path) -> Result<Sqlite, RecordError> {
         SqliteOptions::default().open(path)
+    }
+
+    /// Opens or creates the database at `path` beside a gateway that may be running: to read what was recorded, and to
+    /// manage accounts. It records nothing: starts are refused, records ignored. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be opened or was made by a newer version.
+    pub fn open_reader(path: &Path) -> Result<Sqlite, RecordError> {
+        drop(schema::open(path)?);
+        Ok(Sqlite::new(path, None, Vec::new()))
+    }
+
+    fn new(path: &Path, queue: Option<Arc<Queue>>, threads: Vec<JoinHandle<()>>) -> Sqlite {
+        Sqlite(Arc::new(Inner {
+            path: path.to_owned(),
+            queue,
+            threads: Mutex::new(threads),
+            readers: Readers::new(path.to_owned()),
+            touched: Mutex::default(),
+        }))
     }
 
     /// Writes everything that was recorded before.

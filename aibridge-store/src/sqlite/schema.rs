@@ -71,7 +71,6 @@ fn version(db: &Connection) -> Result<usize, RecordError> {
 }
 
 /// The store's own error for SQLite's.
-#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 pub(super) fn store(error: rusqlite::Error) -> RecordError {
     RecordError::Store(error.to_string())
 }
