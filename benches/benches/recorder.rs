@@ -93,14 +93,15 @@ fn interception(initiator_id: Uuid, session: &str) -> Interception {
     }
 }
 
-/// Each caller's interceptions, of one initiator and session.
+/// Each caller's interceptions, of one initiator and session. Their ids, which hold the time, take turns as the callers do.
 fn interceptions(count: u64) -> Vec<Vec<Interception>> {
-    let caller = |caller| {
-        let (initiator, session) = (Uuid::new_v4(), Uuid::new_v4().to_string());
-        let mine = count / CALLERS + u64::from(caller < count % CALLERS);
-        (0..mine).map(|_| interception(initiator, &session)).collect()
-    };
-    (0..CALLERS).map(caller).collect()
+    let callers: Vec<_> = (0..CALLERS).map(|_| (Uuid::new_v4(), Uuid::new_v4().to_string())).collect();
+    let mut all: Vec<Vec<Interception>> = callers.iter().map(|_| Vec::new()).collect();
+    for caller in (0..callers.len()).cycle().zip(0..count).map(|(caller, _)| caller) {
+        let (initiator, session) = &callers[caller];
+        all[caller].push(interception(*initiator, session));
+    }
+    all
 }
 
 /// Records everything, from as many tasks as there are callers, until it is written.
