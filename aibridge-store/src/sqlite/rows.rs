@@ -63,7 +63,7 @@ impl<'db> Rows<'db> {
             seq: db.prepare("SELECT seq FROM aibridge_interceptions WHERE id = ?")?,
             parent: db.prepare(
                 "SELECT i.id, coalesce(i.thread_root_id, i.id) FROM aibridge_tool_usages t \
-                 JOIN aibridge_interceptions i ON i.id = t.interception_id \
+                 CROSS JOIN aibridge_interceptions i ON i.id = t.interception_id \
                  WHERE t.provider_tool_call_id = ?1 AND i.initiator_id = ?2 AND i.id <> ?3 \
                  ORDER BY i.started_at DESC, i.id DESC LIMIT 1",
             )?,
