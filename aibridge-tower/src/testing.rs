@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     convert::Infallible,
     fmt::Debug,
+    future::{self, Ready},
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, ready},
@@ -21,10 +22,11 @@ use aibridge_store::{
     record::{Record, Start},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{Sleep, sleep};
+use tower::{Service, service_fn};
 use uuid::Uuid;
 
 use crate::{ProviderRoute, auth::Actor, parse::AiBody};
@@ -76,6 +78,14 @@ pub(crate) fn poll<B: Body + Unpin>(body: &mut B) -> Poll<Option<Result<Frame<B:
     tokio_test::task::spawn(()).enter(|cx, _| Pin::new(body).poll_frame(cx))
 }
 
+/// A service that gives one answer, once.
+pub(crate) fn once<T, B, E>(
+    answer: Result<Response<B>, E>,
+) -> impl Service<Request<T>, Response = Response<B>, Error = E, Future = Ready<Result<Response<B>, E>>> + Clone {
+    let answer = Arc::new(Mutex::new(Some(answer)));
+    service_fn(move |_| future::ready(answer.lock().unwrap().take().expect("called once")))
+}
+
 /// What a scripted body does next.
 #[derive(Debug)]
 pub(crate) enum Step<E = Infallible> {
@@ -83,6 +93,8 @@ pub(crate) enum Step<E = Infallible> {
     Trailers,
     Fail(E),
     Wait(Duration),
+    /// Not ready, but about to be.
+    Yield,
     /// Nothing ever again.
     Hang,
 }
@@ -134,6 +146,10 @@ impl<E: Unpin> Body for Script<E> {
                 Some(Step::Wait(time)) => {
                     self.waiting = Some(Box::pin(sleep(time)));
                     continue;
+                }
+                Some(Step::Yield) => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
                 }
                 Some(Step::Hang) => {
                     self.steps.push_front(Step::Hang);

@@ -162,3 +162,6 @@ impl<B> fmt::Debug for ResponseBody<B> {
         f.debug_struct("ResponseBody").field("observation", &self.observation).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
