@@ -30,6 +30,7 @@ mod edits;
 mod iter;
 mod scan;
 mod skip;
+mod splice;
 mod stops;
 mod string;
 mod tree;

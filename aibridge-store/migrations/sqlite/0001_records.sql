@@ -88,11 +88,9 @@ CREATE TABLE aibridge_model_thoughts (
     PRIMARY KEY (interception_id, id)
 ) WITHOUT ROWID;
 
--- Starts that are durable and not yet rows: a JSON array of them for each commit.
-CREATE TABLE aibridge_outbox (
-    seq    INTEGER PRIMARY KEY,
-    starts TEXT NOT NULL
-);
+-- Up to which number the appends to the outbox files have become rows.
+CREATE TABLE aibridge_outbox (applied INTEGER NOT NULL);
+INSERT INTO aibridge_outbox VALUES (0);
 
 CREATE TABLE users (
     id         TEXT NOT NULL PRIMARY KEY,

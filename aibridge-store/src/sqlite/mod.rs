@@ -9,10 +9,13 @@
 //! store.close().await
 //! # }
 //! ```
+mod admit;
 mod outbox;
 mod queue;
 mod rows;
 mod schema;
+mod size;
+mod start;
 mod text;
 mod writer;
 
@@ -30,10 +33,12 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
 use self::{
+    outbox::Outbox,
     queue::{Limits, Queue},
     rows::Rows,
     schema::store,
-    text::Stamp,
+    start::StartRow,
+    text::{Stamp, integer},
 };
 use crate::{
     RecordError, Recorder, Started,
@@ -58,7 +63,7 @@ struct Inner {
     path: PathBuf,
     /// `None` when another process does the recording.
     queue: Option<Arc<Queue>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// How much may wait for the database, and for how long.
@@ -118,10 +123,15 @@ impl SqliteOptions {
         let mut db = schema::open(path)?;
         // In pages of 4 KiB. Fewer and larger checkpoints write a page that changes often less often.
         db.pragma_update(None, "wal_autocheckpoint", 4_000).map_err(store)?;
-        recover(&mut db).map_err(store)?;
-        let queue = Arc::new(Queue::new(self.0));
-        let thread = writer::spawn(db, queue.clone(), lock).map_err(|error| RecordError::Store(error.to_string()))?;
-        Ok(Sqlite(Arc::new(Inner { path: path.to_owned(), queue: Some(queue), thread: Mutex::new(Some(thread)) })))
+        let number = recover(&mut db, path)?;
+        let outbox = Outbox::open(path, number).map_err(io)?;
+        let queue = Arc::new(Queue::new(self.0, number));
+        let threads = vec![
+            writer::spawn(db, queue.clone(), lock).map_err(io)?,
+            // When this one cannot be started, the other leaves with the queue.
+            admit::spawn(queue.clone(), outbox).inspect_err(|_| queue.drained()).map_err(io)?,
+        ];
+        Ok(Sqlite(Arc::new(Inner { path: path.to_owned(), queue: Some(queue), threads: Mutex::new(threads) })))
     }
 }
 
@@ -158,30 +168,28 @@ impl Sqlite {
         if let Some(queue) = &self.0.queue {
             queue.close();
         }
-        let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let left = tokio::task::spawn_blocking(move || thread.join()).await;
-            if !matches!(left, Ok(Ok(()))) {
-                return Err(RecordError::Store("the writer panicked".into()));
-            }
+        let threads = std::mem::take(&mut *self.0.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let left = tokio::task::spawn_blocking(|| threads.into_iter().try_for_each(JoinHandle::join)).await;
+        if !matches!(left, Ok(Ok(()))) {
+            return Err(RecordError::Store("a thread of the store panicked".into()));
         }
         flushed
     }
 
     /// Whether the writer runs and its last write succeeded.
     pub fn ready(&self) -> bool {
-        self.0.queue.as_ref().is_none_or(|queue| queue.healthy())
+        self.0.queue.as_ref().is_none_or(|queue| queue.trouble().is_none())
     }
 
     /// How many records were lost since the database was opened: recorded while the queue was full twice over, after it
     /// was closed, or for an interception whose start had failed.
     pub fn lost(&self) -> u64 {
-        self.0.queue.as_ref().map_or(0, |queue| queue.lost_total())
+        self.0.queue.as_ref().map_or(0, |queue| queue.lost())
     }
 
     /// How many records, starts and ends included, were written since the database was opened.
     pub fn written(&self) -> u64 {
-        self.0.queue.as_ref().map_or(0, |queue| queue.written_total())
+        self.0.queue.as_ref().map_or(0, |queue| queue.written())
     }
 
     /// How many records wait to be written, and about how many bytes they take.
@@ -225,36 +233,46 @@ impl fmt::Debug for Sqlite {
 fn lock(path: &Path) -> Result<File, RecordError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let failed = |error: std::io::Error| RecordError::Store(format!("{}: {error}", Path::new(&name).display()));
-    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
+    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             Err(RecordError::Store(format!("another gateway has {} open", path.display())))
         }
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+        Err(TryLockError::Error(error)) => Err(io(error)),
     }
 }
 
-/// Turns what a killed gateway left in the outbox into rows, and closes what it left without an end.
-fn recover(db: &mut Connection) -> rusqlite::Result<()> {
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let starts = outbox::read(&tx)?;
-    if !starts.is_empty() {
-        let mut rows = Rows::new(&tx)?;
+/// Turns what a killed gateway left in the outbox into rows, and closes what it left without an end. Returns the
+/// outbox's last number.
+fn recover(db: &mut Connection, path: &Path) -> Result<u64, RecordError> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store)?;
+    let applied: i64 = tx.query_row("SELECT applied FROM aibridge_outbox", [], |row| row.get(0)).map_err(store)?;
+    let (groups, number) = outbox::read(path, applied.cast_unsigned()).map_err(io)?;
+    let mut rows = Rows::new(&tx).map_err(store)?;
+    for group in groups {
+        let starts: Vec<StartRow<'static>> =
+            serde_json::from_slice(&group).map_err(|error| RecordError::Store(format!("the outbox: {error}")))?;
         for start in &starts {
-            rows.start(start, None)?;
+            rows.start(start, None).map_err(store)?;
         }
     }
-    tx.execute("DELETE FROM aibridge_outbox", [])?;
-    let closed = tx.execute(
-        "UPDATE aibridge_interceptions INDEXED BY aibridge_interceptions_running \
-         SET ended_at = ?, outcome = ?, error_type = ? WHERE ended_at IS NULL",
-        params![Stamp::new(Utc::now()), Outcome::GatewayError.as_str(), INTERRUPTED],
-    )?;
-    tx.commit()?;
+    drop(rows);
+    tx.execute("UPDATE aibridge_outbox SET applied = ?", [integer(number)]).map_err(store)?;
+    let closed = tx
+        .execute(
+            "UPDATE aibridge_interceptions INDEXED BY aibridge_interceptions_running \
+             SET ended_at = ?, outcome = ?, error_type = ? WHERE ended_at IS NULL",
+            params![Stamp::new(Utc::now()), Outcome::GatewayError.as_str(), INTERRUPTED],
+        )
+        .map_err(store)?;
+    tx.commit().map_err(store)?;
     if closed > 0 {
         tracing::warn!(interceptions = closed, "closed interceptions that an earlier run left without an end");
     }
-    Ok(())
+    Ok(number)
+}
+
+fn io(error: std::io::Error) -> RecordError {
+    RecordError::Store(error.to_string())
 }

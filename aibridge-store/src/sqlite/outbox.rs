@@ -1,107 +1,204 @@
-//! Starts on their way to being rows.
+//! The outbox: starts that are durable and not yet rows.
 //!
-//! A start is urgent and its row is expensive: it touches four indexes, and most rows are written again moments later
-//! when the interception ends. So what makes a start durable is one small insert for all that wait, and the row follows
-//! with the next batch, often together with the end. A process that is killed in between leaves the outbox, which the
-//! next one turns into rows.
+//! A start is urgent and its row is expensive: it touches five B-trees, and most rows are written again when the
+//! interception ends. So what makes starts durable is one append to a file for all that wait, and the rows follow with
+//! the next batch, often together with the end. The batch notes the number of the last append it covers. A process that
+//! is killed in between leaves the outbox, and the next one turns into rows what has a higher number.
+//!
+//! There are two files. One is appended to until it holds [`ROTATE`] bytes and everything in the other has become rows;
+//! then the other is written over from its beginning. A record is a header (length, number and checksum, little
+//! endian) and its content. Reading a file ends where that does not fit or the number is not the next one: at what was
+//! torn, or what is left of the time before.
 
-use std::borrow::Cow;
+use std::{
+    fs::File,
+    io::{self, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
 
-use chrono::{DateTime, Utc};
-use rusqlite::Connection;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use uuid::Uuid;
+/// In bytes.
+const ROTATE: u64 = 1 << 20;
 
-use crate::record::Start;
+const HEADER: usize = 20;
 
-/// A [`Start`], borrowed or read back.
-#[derive(Serialize, Deserialize)]
-pub(super) struct StartRow<'a> {
-    pub(super) id: Uuid,
-    pub(super) initiator_id: Uuid,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) api_key_id: Option<Cow<'a, str>>,
-    pub(super) provider: Cow<'a, str>,
-    pub(super) provider_name: Cow<'a, str>,
-    pub(super) model: Cow<'a, str>,
-    pub(super) requested_model: Cow<'a, str>,
-    pub(super) api: Cow<'a, str>,
-    pub(super) streaming: bool,
-    pub(super) client: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) user_agent: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) client_session_id: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) agent_id: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) parent_agent_id: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) correlating_tool_call_id: Option<Cow<'a, str>>,
-    pub(super) credential_kind: Cow<'a, str>,
-    pub(super) credential_hint: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "is_empty")]
-    pub(super) metadata: Cow<'a, Map<String, Value>>,
-    #[serde(with = "chrono::serde::ts_microseconds")]
-    pub(super) started_at: DateTime<Utc>,
-    pub(super) request_bytes: u64,
+/// The files, for appending.
+pub(super) struct Outbox {
+    /// The one appended to, and the other.
+    files: [Segment; 2],
+    number: u64,
+    buffer: Vec<u8>,
 }
 
-fn is_empty(map: &Map<String, Value>) -> bool {
-    map.is_empty()
+struct Segment {
+    file: File,
+    /// Where the next record goes.
+    end: u64,
+    /// The number of the last record.
+    last: u64,
 }
 
-impl<'a> From<&'a Start> for StartRow<'a> {
-    fn from(start: &'a Start) -> StartRow<'a> {
-        fn optional(text: &Option<String>) -> Option<Cow<'_, str>> {
-            text.as_deref().map(Cow::Borrowed)
+impl Outbox {
+    /// Opens the outbox beside the database at `path`, overwriting what it holds. `number` is the last one used.
+    pub(super) fn open(path: &Path, number: u64) -> io::Result<Outbox> {
+        let open = |path: PathBuf| -> io::Result<Segment> {
+            let file = File::options().create(true).truncate(true).write(true).open(path)?;
+            Ok(Segment { file, end: 0, last: 0 })
+        };
+        let [first, second] = paths(path);
+        Ok(Outbox { files: [open(first)?, open(second)?], number, buffer: Vec::new() })
+    }
+
+    /// Appends what `fill` writes as one record. Returns its number. Everything up to `applied` has become rows.
+    pub(super) fn append(&mut self, applied: u64, fill: impl FnOnce(&mut Vec<u8>)) -> io::Result<u64> {
+        self.buffer.clear();
+        self.buffer.extend_from_slice(&[0; HEADER]);
+        fill(&mut self.buffer);
+        let number = self.number + 1;
+        let (header, content) = self.buffer.split_at_mut(HEADER);
+        let length = u32::try_from(content.len()).map_err(io::Error::other)?;
+        header[..4].copy_from_slice(&length.to_le_bytes());
+        header[4..12].copy_from_slice(&number.to_le_bytes());
+        header[12..].copy_from_slice(&checksum(number, content).to_le_bytes());
+
+        if self.files[0].end >= ROTATE && self.files[1].last <= applied {
+            self.files[1].file.seek(SeekFrom::Start(0))?;
+            self.files[1].end = 0;
+            self.files.swap(0, 1);
         }
-        StartRow {
-            id: start.id,
-            initiator_id: start.initiator_id,
-            api_key_id: optional(&start.api_key_id),
-            provider: Cow::Borrowed(&start.provider),
-            provider_name: Cow::Borrowed(&start.provider_name),
-            model: Cow::Borrowed(&start.model),
-            requested_model: Cow::Borrowed(&start.requested_model),
-            api: Cow::Borrowed(start.api),
-            streaming: start.streaming,
-            client: Cow::Borrowed(start.client),
-            user_agent: optional(&start.user_agent),
-            client_session_id: optional(&start.client_session_id),
-            agent_id: optional(&start.agent_id),
-            parent_agent_id: optional(&start.parent_agent_id),
-            correlating_tool_call_id: optional(&start.correlating_tool_call_id),
-            credential_kind: Cow::Borrowed(start.credential_kind),
-            credential_hint: Cow::Borrowed(&start.credential_hint),
-            metadata: Cow::Borrowed(&start.metadata),
-            started_at: start.started_at,
-            request_bytes: start.request_bytes,
+        let segment = &mut self.files[0];
+        if let Err(error) = segment.file.write_all(&self.buffer) {
+            // Half a record is written over by the next one.
+            segment.file.seek(SeekFrom::Start(segment.end))?;
+            return Err(error);
+        }
+        segment.end += self.buffer.len() as u64;
+        segment.last = number;
+        self.number = number;
+        // What one huge group needed is not kept for ever.
+        self.buffer.shrink_to(ROTATE as usize);
+        Ok(number)
+    }
+}
+
+/// The contents of all records with a number above `applied`, in order, and the last number.
+pub(super) fn read(path: &Path, applied: u64) -> io::Result<(Vec<Vec<u8>>, u64)> {
+    let mut records = Vec::new();
+    for path in paths(path) {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let mut rest = &bytes[..];
+        let mut before = None;
+        while let Some((number, content, after)) = next(rest) {
+            if before.is_some_and(|before| number != before + 1) {
+                break;
+            }
+            before = Some(number);
+            rest = after;
+            if number > applied {
+                records.push((number, content.to_vec()));
+            }
         }
     }
+    records.sort_unstable_by_key(|(number, _)| *number);
+    let last = records.last().map_or(applied, |(number, _)| *number);
+    Ok((records.into_iter().map(|(_, content)| content).collect(), last))
 }
 
-/// Encodes starts into `text`, replacing what it held.
-pub(super) fn encode<'a>(text: &mut Vec<u8>, starts: impl Iterator<Item = &'a Start>) {
-    text.clear();
-    for start in starts {
-        text.push(if text.is_empty() { b'[' } else { b',' });
-        serde_json::to_writer(&mut *text, &StartRow::from(start)).expect("keys are strings, and memory does not fail");
-    }
-    text.push(b']');
+/// The first record's number and content, and what follows it.
+fn next(bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (number, rest) = rest.split_first_chunk::<8>()?;
+    let (sum, rest) = rest.split_first_chunk::<8>()?;
+    let (content, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    let number = u64::from_le_bytes(*number);
+    (checksum(number, content) == u64::from_le_bytes(*sum)).then_some((number, content, rest))
 }
 
-/// What a killed process left.
-pub(super) fn read(db: &Connection) -> rusqlite::Result<Vec<StartRow<'static>>> {
-    let mut statement = db.prepare("SELECT starts FROM aibridge_outbox ORDER BY seq")?;
-    let mut rows = statement.query([])?;
-    let mut starts = Vec::new();
-    while let Some(row) = rows.next()? {
-        let text = row.get_ref(0)?.as_str()?;
-        let group: Vec<StartRow<'static>> = serde_json::from_str(text)
-            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into()))?;
-        starts.extend(group);
+/// Tells a torn record from a whole one; eight bytes at a time, multiplied with an odd constant and folded.
+fn checksum(number: u64, content: &[u8]) -> u64 {
+    let mix = |sum: u64, word: u64| {
+        let sum = (sum ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        sum ^ (sum >> 32)
+    };
+    let (words, rest) = content.as_chunks::<8>();
+    let mut sum = mix(content.len() as u64, number);
+    for word in words {
+        sum = mix(sum, u64::from_le_bytes(*word));
     }
-    Ok(starts)
+    for byte in rest {
+        sum = mix(sum, u64::from(*byte));
+    }
+    sum
+}
+
+fn paths(database: &Path) -> [PathBuf; 2] {
+    ["-outbox0", "-outbox1"].map(|suffix| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(suffix);
+        name.into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn append(outbox: &mut Outbox, applied: u64, text: &str) -> u64 {
+        outbox.append(applied, |buffer| buffer.extend_from_slice(text.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn what_was_appended_is_read_back_from_where_it_matters() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        assert_eq!(read(&path, 3).unwrap(), (vec![], 3));
+        let mut outbox = Outbox::open(&path, 7).unwrap();
+        for (number, text) in [(8, "one"), (9, "and a second"), (10, "")] {
+            assert_eq!(append(&mut outbox, 0, text), number);
+        }
+        assert_eq!(read(&path, 8).unwrap(), (vec![b"and a second".to_vec(), vec![]], 10));
+    }
+
+    #[test]
+    fn a_torn_record_ends_the_file_wherever_it_was_torn() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        let mut outbox = Outbox::open(&path, 0).unwrap();
+        append(&mut outbox, 0, "whole");
+        append(&mut outbox, 0, "torn in the middle");
+        let [file, _] = paths(&path);
+        let bytes = std::fs::read(&file).unwrap();
+        for length in HEADER + 5..bytes.len() {
+            std::fs::write(&file, &bytes[..length]).unwrap();
+            assert_eq!(read(&path, 0).unwrap(), (vec![b"whole".to_vec()], 1), "{length}");
+            let mut other = bytes.clone();
+            other[length] ^= 1;
+            std::fs::write(&file, &other).unwrap();
+            assert_eq!(read(&path, 0).unwrap(), (vec![b"whole".to_vec()], 1), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_written_over_only_when_its_records_are_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        let mut outbox = Outbox::open(&path, 0).unwrap();
+        let large = "x".repeat(ROTATE as usize / 4);
+        // The fourth fills the first file, the eighth the second; nothing is rows yet, so that one grows.
+        for number in 1..=12 {
+            assert_eq!(append(&mut outbox, 0, &large), number);
+        }
+        assert_eq!(read(&path, 0).unwrap().0.len(), 12);
+        // The first file's are rows: over it goes.
+        for number in 13..=14 {
+            assert_eq!(append(&mut outbox, 4, &large), number);
+        }
+        let (records, last) = read(&path, 4).unwrap();
+        assert_eq!((records.len(), last), (10, 14));
+        // What is left of the time before is not taken for new.
+        assert_eq!(read(&path, 0).unwrap().0.len(), 10);
+    }
 }

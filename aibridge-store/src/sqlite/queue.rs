@@ -1,17 +1,21 @@
-//! What waits for the writer: bounded, and cheap for those who fill it.
+//! What waits to be written: bounded, and cheap for those who fill it.
+//!
+//! Two lanes under one lock. Starts wait for the [`outbox`](super::outbox) thread, which is woken for them. Everything
+//! else waits for the [`writer`](super::writer) thread, which comes by its timer: a wake is a system call, and would
+//! cost a record more than writing it.
 
 use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use rusqlite::Connection;
-use serde_json::{Map, Value};
 use tokio::{sync::oneshot, time::Instant};
 
+use super::size::{record_bytes, start_bytes};
 use crate::{
     RecordError,
     record::{Record, Start},
@@ -23,7 +27,14 @@ pub(super) type Reply = oneshot::Sender<Result<(), RecordError>>;
 /// Work on the writer's connection.
 pub(super) type Job = Box<dyn FnOnce(&Connection) + Send>;
 
-/// One thing that waits.
+/// A start that waits for the outbox.
+pub(super) struct Waiting {
+    pub(super) start: Arc<Start>,
+    pub(super) bytes: usize,
+    pub(super) reply: Reply,
+}
+
+/// Something that waits for the writer.
 pub(super) struct Entry {
     /// About what it holds in memory.
     pub(super) bytes: usize,
@@ -31,10 +42,8 @@ pub(super) struct Entry {
 }
 
 pub(super) enum Item {
-    /// A start nobody has answered yet.
-    Start(Arc<Start>, Reply),
     /// A start in the outbox, under that number.
-    Durable(Arc<Start>, i64),
+    Start(Arc<Start>, u64),
     Record(Arc<Record>),
 }
 
@@ -43,36 +52,40 @@ pub(super) enum Item {
 pub(super) struct Limits {
     pub(super) bytes: usize,
     pub(super) entries: usize,
-    /// How long what is not urgent may wait.
+    /// How long records may wait for others.
     pub(super) delay: Duration,
     /// How many make a batch.
     pub(super) batch: usize,
 }
 
-/// Shared by the writer and everyone who records.
+/// Shared by the two threads and everyone who records.
 pub(super) struct Queue {
     pub(super) limits: Limits,
     state: Mutex<State>,
-    wake: Condvar,
+    urgent: Condvar,
+    writer: Condvar,
+    /// Up to which number the outbox has become rows.
+    pub(super) applied: AtomicU64,
     lost: AtomicU64,
     written: AtomicU64,
-    healthy: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
+    starts: Vec<Waiting>,
+    /// Flushes that the outbox thread has still to pass on, behind the starts before them.
+    barriers: Vec<Reply>,
     entries: Vec<Entry>,
     jobs: Vec<Job>,
     flushes: Vec<Reply>,
-    /// Of the entries, those that are starts.
-    starts: usize,
-    /// Everything not yet written, including what the writer has taken.
+    /// Everything not yet written, including what the threads have taken.
     queued: usize,
     bytes: usize,
-    /// Whether the writer has to be woken, and by what.
-    sleep: Sleep,
-    closing: bool,
-    closed: bool,
+    outbox_sleeps: bool,
+    writer_sleeps: Sleep,
+    /// What the store's last write said, if it failed.
+    failure: Option<RecordError>,
+    phase: Phase,
     warned: Option<Instant>,
 }
 
@@ -86,150 +99,242 @@ enum Sleep {
     Idle,
 }
 
-/// What the writer takes at once.
-#[derive(Default)]
+/// The threads leave one after the other.
+#[derive(Clone, Copy, Default, PartialEq, PartialOrd)]
+enum Phase {
+    #[default]
+    Open,
+    /// Starts are refused.
+    Closing,
+    /// The outbox thread has left: the writer may.
+    Drained,
+    /// Both have left.
+    Closed,
+}
+
+/// What the outbox thread takes at once.
+pub(super) struct Urgent {
+    pub(super) barriers: Vec<Reply>,
+    pub(super) closing: bool,
+}
+
+/// What the writer takes at once, besides entries.
 pub(super) struct Taken {
     pub(super) jobs: Vec<Job>,
     pub(super) flushes: Vec<Reply>,
     pub(super) closing: bool,
-    /// What is not urgent has waited long enough, or is enough.
+    /// Entries have waited long enough, or are enough.
     pub(super) due: bool,
 }
 
+/// For those who record.
 impl Queue {
-    pub(super) fn new(limits: Limits) -> Queue {
+    pub(super) fn new(limits: Limits, applied: u64) -> Queue {
         Queue {
             limits,
             state: Mutex::default(),
-            wake: Condvar::new(),
+            urgent: Condvar::new(),
+            writer: Condvar::new(),
+            applied: AtomicU64::new(applied),
             lost: AtomicU64::new(0),
             written: AtomicU64::new(0),
-            healthy: AtomicBool::new(true),
         }
     }
 
-    /// Queues a start, which wakes the writer.
+    /// Queues a start, and wakes the outbox thread.
     pub(super) fn start(&self, start: &Arc<Start>, reply: Reply) -> Result<(), RecordError> {
         let bytes = start_bytes(start);
         let mut state = self.lock();
-        if state.closing {
+        if state.phase >= Phase::Closing {
             return Err(RecordError::Closed);
+        }
+        if let Some(failure) = &state.failure {
+            return Err(failure.clone());
         }
         if state.queued >= self.limits.entries || state.bytes.saturating_add(bytes) > self.limits.bytes {
             return Err(RecordError::Full);
         }
-        state.push(bytes, Item::Start(start.clone(), reply));
-        state.starts += 1;
-        self.rouse(state, Sleep::Timer);
+        state.queued += 1;
+        state.bytes += bytes;
+        state.starts.push(Waiting { start: start.clone(), bytes, reply });
+        self.rouse_outbox(state);
         Ok(())
     }
 
-    /// Queues a record, for which the writer is not woken while its timer runs.
+    /// Queues a record.
     pub(super) fn record(&self, record: &Arc<Record>) {
         let bytes = record_bytes(record);
         let mut state = self.lock();
         // The interception was admitted, and what belongs to it is worth more than a new one: twice the room.
         let full = state.queued >= self.limits.entries.saturating_mul(2)
             || state.bytes.saturating_add(bytes) > self.limits.bytes.saturating_mul(2);
-        if full || state.closed {
+        if full || state.phase == Phase::Closed {
             drop(state);
             self.lose(1);
             return;
         }
-        state.push(bytes, Item::Record(record.clone()));
+        state.queued += 1;
+        state.bytes += bytes;
+        state.entries.push(Entry { bytes, item: Item::Record(record.clone()) });
         let enough = state.entries.len() == self.limits.batch;
-        self.rouse(state, if enough { Sleep::Timer } else { Sleep::Idle });
+        self.rouse_writer(state, enough);
     }
 
     /// Has the writer do something. False once it is closing.
     pub(super) fn job(&self, job: Job) -> bool {
         let mut state = self.lock();
-        if state.closing {
+        if state.phase >= Phase::Closing {
             return false;
         }
         state.jobs.push(job);
-        self.rouse(state, Sleep::Timer);
+        self.rouse_writer(state, true);
         true
     }
 
     /// Asks for everything queued so far to be written now.
     pub(super) fn flush(&self, reply: Reply) {
         let mut state = self.lock();
-        if state.closed {
-            return;
+        if state.phase < Phase::Closing {
+            state.barriers.push(reply);
+            self.rouse_outbox(state);
         }
-        state.flushes.push(reply);
-        self.rouse(state, Sleep::Timer);
     }
 
-    /// Asks the writer to write everything and leave. Records are taken until it has.
+    /// Asks the threads to write everything and leave. Records are taken until they have.
     pub(super) fn close(&self) {
         let mut state = self.lock();
-        state.closing = true;
-        self.rouse(state, Sleep::Timer);
+        state.phase = if state.phase < Phase::Closing { Phase::Closing } else { state.phase };
+        self.rouse_outbox(state);
     }
 
-    /// The writer has left: whatever still waits is lost, and whoever waits learns so.
-    pub(super) fn closed(&self) {
+    /// Why starts are refused at present, if they are.
+    pub(super) fn trouble(&self) -> Option<RecordError> {
+        let state = self.lock();
+        if state.phase >= Phase::Closing { Some(RecordError::Closed) } else { state.failure.clone() }
+    }
+
+    /// Entries and bytes not yet written.
+    pub(super) fn queued(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.queued, state.bytes)
+    }
+
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+}
+
+/// For the outbox thread.
+impl Queue {
+    /// Waits for something urgent, and moves the starts into `starts`, which is empty.
+    pub(super) fn take_urgent(&self, starts: &mut Vec<Waiting>) -> Urgent {
         let mut state = self.lock();
-        state.closing = true;
-        state.closed = true;
-        let left = std::mem::take(&mut state.entries);
-        state.jobs.clear();
-        state.flushes.clear();
-        drop(state);
-        self.healthy.store(false, Ordering::Relaxed);
-        if !left.is_empty() {
-            self.lose(left.len() as u64);
+        while state.starts.is_empty() && state.barriers.is_empty() && state.phase == Phase::Open {
+            state.outbox_sleeps = true;
+            state = self.urgent.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.outbox_sleeps = false;
+        // The two vectors take turns, so that neither is allocated again.
+        std::mem::swap(&mut state.starts, starts);
+        Urgent { barriers: std::mem::take(&mut state.barriers), closing: state.phase >= Phase::Closing }
     }
 
-    /// Waits until something is urgent, or `due` has come, and moves everything to the end of `backlog`.
-    pub(super) fn take(&self, backlog: &mut Vec<Entry>, due: Option<Duration>) -> Taken {
+    /// Passes durable starts on to the writer. The records of one come only after it was answered: they are behind it.
+    pub(super) fn admit(&self, starts: &[Waiting], number: u64) {
         let mut state = self.lock();
-        let mut due = due;
+        let durable =
+            |waiting: &Waiting| Entry { bytes: waiting.bytes, item: Item::Start(waiting.start.clone(), number) };
+        state.entries.extend(starts.iter().map(durable));
+        let enough = state.entries.len() >= self.limits.batch;
+        self.rouse_writer(state, enough);
+    }
+
+    /// Passes flushes on to the writer.
+    pub(super) fn pass(&self, flushes: Vec<Reply>) {
+        let mut state = self.lock();
+        state.flushes.extend(flushes);
+        self.rouse_writer(state, true);
+    }
+
+    /// The outbox thread has left.
+    pub(super) fn drained(&self) {
+        let mut state = self.lock();
+        state.phase = if state.phase < Phase::Drained { Phase::Drained } else { state.phase };
+        state.starts.clear();
+        state.barriers.clear();
+        self.rouse_writer(state, true);
+    }
+}
+
+/// For the writer.
+impl Queue {
+    /// Waits until something is due, and moves all entries to the end of `backlog`. `due` is when those that are there
+    /// already are.
+    pub(super) fn take(&self, backlog: &mut Vec<Entry>, mut due: Option<Duration>) -> Taken {
+        let mut state = self.lock();
         let mut timed_out = false;
-        while !state.urgent() {
+        while state.jobs.is_empty() && state.flushes.is_empty() && state.phase < Phase::Drained {
             timed_out |= due.is_some_and(|due| due.is_zero()) || state.entries.len() >= self.limits.batch;
             if timed_out {
                 break;
             }
-            // Entries that nobody was woken for are as old as the writer's last look, at most.
             if due.is_none() && !state.entries.is_empty() {
                 due = Some(self.limits.delay);
             }
             state = match due {
                 None => {
-                    state.sleep = Sleep::Idle;
-                    self.wake.wait(state).unwrap_or_else(PoisonError::into_inner)
+                    state.writer_sleeps = Sleep::Idle;
+                    self.writer.wait(state).unwrap_or_else(PoisonError::into_inner)
                 }
                 Some(time) => {
-                    state.sleep = Sleep::Timer;
-                    let (guard, timeout) = self.wake.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner);
+                    state.writer_sleeps = Sleep::Timer;
+                    let (guard, timeout) =
+                        self.writer.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner);
                     timed_out = timeout.timed_out();
-                    if timed_out {
-                        due = Some(Duration::ZERO);
-                    }
                     guard
                 }
             };
         }
-        state.sleep = Sleep::Awake;
-        state.starts = 0;
-        backlog.append(&mut state.entries);
+        state.writer_sleeps = Sleep::Awake;
+        if backlog.is_empty() {
+            std::mem::swap(&mut state.entries, backlog);
+        } else {
+            backlog.append(&mut state.entries);
+        }
         Taken {
             jobs: std::mem::take(&mut state.jobs),
             flushes: std::mem::take(&mut state.flushes),
-            closing: state.closing,
+            closing: state.phase >= Phase::Drained,
             due: timed_out,
         }
     }
 
-    /// Makes room for what was written, or given up.
-    pub(super) fn release(&self, entries: usize, bytes: usize) {
+    /// The writer has left: whatever still waits is lost, and whoever waits learns so.
+    pub(super) fn closed(&self) {
+        let mut state = self.lock();
+        state.phase = Phase::Closed;
+        let left = std::mem::take(&mut state.entries);
+        state.jobs.clear();
+        state.flushes.clear();
+        self.rouse_outbox(state);
+        if !left.is_empty() {
+            self.lose(left.len() as u64);
+        }
+    }
+}
+
+/// For both threads.
+impl Queue {
+    /// Makes room for what was written or given up, and notes how that went.
+    pub(super) fn release(&self, entries: usize, bytes: usize, failure: Option<RecordError>) {
         let mut state = self.lock();
         state.queued = state.queued.saturating_sub(entries);
         state.bytes = state.bytes.saturating_sub(bytes);
+        state.failure = failure;
     }
 
     /// Counts records that were written.
@@ -249,113 +354,28 @@ impl Queue {
         }
     }
 
-    pub(super) fn set_healthy(&self, healthy: bool) {
-        self.healthy.store(healthy, Ordering::Relaxed);
-    }
-
-    pub(super) fn healthy(&self) -> bool {
-        self.healthy.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn lost_total(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn written_total(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
-    }
-
-    /// Entries and bytes not yet written.
-    pub(super) fn queued(&self) -> (usize, usize) {
-        let state = self.lock();
-        (state.queued, state.bytes)
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the writer if it sleeps at least as lightly as `sleep`: a wake is a system call, and half of a start's cost.
-    fn rouse(&self, mut state: MutexGuard<'_, State>, lightest: Sleep) {
-        let wake = match state.sleep {
+    fn rouse_outbox(&self, mut state: MutexGuard<'_, State>) {
+        if std::mem::take(&mut state.outbox_sleeps) {
+            drop(state);
+            self.urgent.notify_one();
+        }
+    }
+
+    /// Wakes the writer when it sleeps for good, or at all if this is urgent.
+    fn rouse_writer(&self, mut state: MutexGuard<'_, State>, urgent: bool) {
+        let wake = match state.writer_sleeps {
             Sleep::Awake => false,
-            Sleep::Timer => lightest == Sleep::Timer,
+            Sleep::Timer => urgent,
             Sleep::Idle => true,
         };
         if wake {
-            state.sleep = Sleep::Awake;
+            state.writer_sleeps = Sleep::Awake;
             drop(state);
-            self.wake.notify_one();
+            self.writer.notify_one();
         }
     }
-}
-
-impl State {
-    fn push(&mut self, bytes: usize, item: Item) {
-        self.entries.push(Entry { bytes, item });
-        self.queued += 1;
-        self.bytes += bytes;
-    }
-
-    fn urgent(&self) -> bool {
-        self.starts > 0 || !self.jobs.is_empty() || !self.flushes.is_empty() || self.closing
-    }
-}
-
-/// The allocation, the entry and the like.
-const OVERHEAD: usize = 64;
-
-fn start_bytes(start: &Start) -> usize {
-    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    OVERHEAD
-        + size_of::<Start>()
-        + start.provider.len()
-        + start.provider_name.len()
-        + start.model.len()
-        + start.requested_model.len()
-        + start.credential_hint.len()
-        + optional(&start.api_key_id)
-        + optional(&start.user_agent)
-        + optional(&start.client_session_id)
-        + optional(&start.agent_id)
-        + optional(&start.parent_agent_id)
-        + optional(&start.correlating_tool_call_id)
-        + map_bytes(&start.metadata)
-}
-
-fn record_bytes(record: &Record) -> usize {
-    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let held = match record {
-        Record::UserPrompt(r) => r.prompt.len() + optional(&r.provider_response_id) + map_bytes(&r.metadata),
-        Record::TokenUsage(r) => optional(&r.provider_response_id) + map_bytes(&r.metadata),
-        Record::ToolUsage(r) => {
-            optional(&r.provider_response_id)
-                + optional(&r.provider_tool_call_id)
-                + optional(&r.provider_item_id)
-                + optional(&r.server_url)
-                + r.tool.len()
-                + value_bytes(&r.input)
-                + optional(&r.invocation_error)
-                + map_bytes(&r.metadata)
-        }
-        Record::ModelThought(r) => r.content.len() + map_bytes(&r.metadata),
-        Record::End(r) => {
-            optional(&r.error_type) + optional(&r.error_message) + optional(&r.credential_hint) + map_bytes(&r.metadata)
-        }
-    };
-    OVERHEAD + size_of::<Record>() + held
-}
-
-fn map_bytes(map: &Map<String, Value>) -> usize {
-    map.iter().map(|(key, value)| OVERHEAD + key.len() + value_bytes(value)).sum()
-}
-
-fn value_bytes(value: &Value) -> usize {
-    size_of::<Value>()
-        + match value {
-            Value::String(text) => text.len(),
-            Value::Array(items) => items.iter().map(value_bytes).sum(),
-            Value::Object(map) => map_bytes(map),
-            _ => 0,
-        }
 }

@@ -6,8 +6,8 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 use uuid::Uuid;
 
 use super::{
-    outbox::StartRow,
     queue::{Entry, Item},
+    start::StartRow,
     text::{Id, Stamp, integer, json},
 };
 use crate::record::{End, MAX_ERROR_MESSAGE, ModelThought, Record, Start, TokenUsage, ToolUsage, UserPrompt};
@@ -17,8 +17,7 @@ pub(super) struct Rows<'db> {
     begin: Statement<'db>,
     commit: Statement<'db>,
     rollback: Statement<'db>,
-    admit: Statement<'db>,
-    forget: Statement<'db>,
+    applied: Statement<'db>,
     start: Statement<'db>,
     seq: Statement<'db>,
     parent: Statement<'db>,
@@ -51,8 +50,7 @@ impl<'db> Rows<'db> {
             begin: db.prepare("BEGIN IMMEDIATE")?,
             commit: db.prepare("COMMIT")?,
             rollback: db.prepare("ROLLBACK")?,
-            admit: db.prepare("INSERT INTO aibridge_outbox (starts) VALUES (?)")?,
-            forget: db.prepare("DELETE FROM aibridge_outbox WHERE seq <= ?")?,
+            applied: db.prepare("UPDATE aibridge_outbox SET applied = ?")?,
             // Ids make everything idempotent: a start may be read from the outbox twice.
             start: db.prepare(
                 "INSERT OR IGNORE INTO aibridge_interceptions (id, initiator_id, api_key_id, provider, provider_name, \
@@ -97,16 +95,10 @@ impl<'db> Rows<'db> {
         })
     }
 
-    /// Makes encoded starts durable. Returns their number in the outbox.
-    pub(super) fn admit(&mut self, starts: &[u8]) -> rusqlite::Result<i64> {
-        self.admit.execute([rusqlite::types::ToSqlOutput::Borrowed(rusqlite::types::ValueRef::Text(starts))])?;
-        Ok(self.db.last_insert_rowid())
-    }
-
-    /// Writes all of `batch`, or nothing. `done` is the last number of the outbox that is then no longer needed.
-    pub(super) fn write(&mut self, batch: &[Entry], done: Option<i64>) -> rusqlite::Result<Written> {
+    /// Writes all of `batch`, or nothing. `applied` is the number up to which the outbox is then no longer needed.
+    pub(super) fn write(&mut self, batch: &[Entry], applied: Option<u64>) -> rusqlite::Result<Written> {
         self.begin.execute([])?;
-        let written = self.write_all(batch, done).and_then(|written| {
+        let written = self.write_all(batch, applied).and_then(|written| {
             self.commit.execute([])?;
             Ok(written)
         });
@@ -127,7 +119,7 @@ impl<'db> Rows<'db> {
                     self.rollback.execute([]).ok();
                 }
                 for entry in batch {
-                    if let Item::Durable(start, _) = &entry.item {
+                    if let Item::Start(start, _) = &entry.item {
                         self.running.remove(&start.id);
                     }
                 }
@@ -136,12 +128,12 @@ impl<'db> Rows<'db> {
         }
     }
 
-    fn write_all(&mut self, batch: &[Entry], done: Option<i64>) -> rusqlite::Result<Written> {
+    fn write_all(&mut self, batch: &[Entry], applied: Option<u64>) -> rusqlite::Result<Written> {
         // An interception that began and ended within the batch is written once.
         let mut ends: HashMap<Uuid, Option<&End>> = HashMap::new();
         for entry in batch {
             match &entry.item {
-                Item::Durable(start, _) => {
+                Item::Start(start, _) => {
                     ends.insert(start.id, None);
                 }
                 Item::Record(record) => {
@@ -151,13 +143,12 @@ impl<'db> Rows<'db> {
                         *known = Some(end);
                     }
                 }
-                Item::Start(..) => {}
             }
         }
         let mut written = Written::default();
         for entry in batch {
             let kept = match &entry.item {
-                Item::Durable(start, _) => {
+                Item::Start(start, _) => {
                     let end = ends.get(&start.id).copied().flatten();
                     let seq = self.start(&StartRow::from(&**start), end)?;
                     self.running.insert(start.id, Running { seq, start: start.clone() });
@@ -167,7 +158,6 @@ impl<'db> Rows<'db> {
                     Record::End(end) => ends.contains_key(&end.id) || self.end(end)?,
                     other => self.running.contains_key(&other.interception_id()) && self.child(other)?,
                 },
-                Item::Start(..) => false,
             };
             if kept {
                 written.records += 1;
@@ -175,8 +165,8 @@ impl<'db> Rows<'db> {
                 written.orphans += 1;
             }
         }
-        if let Some(done) = done {
-            self.forget.execute([done])?;
+        if let Some(applied) = applied {
+            self.applied.execute([integer(applied)])?;
         }
         Ok(written)
     }

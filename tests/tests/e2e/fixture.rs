@@ -250,6 +250,14 @@ impl Records {
         all
     }
 
+    /// Waits for the one interception that runs to end, and forgets it: for tests of many exchanges, one after another.
+    pub(crate) async fn take(&self) -> Recorded {
+        let recorded = self.one().await;
+        self.told.lock().unwrap().clear();
+        self.ends.0.send_replace(0);
+        recorded
+    }
+
     /// Waits for the one interception to end.
     pub(crate) async fn one(&self) -> Recorded {
         let mut all = self.ended(1).await;

@@ -26,6 +26,7 @@ pub(super) const LATER: &[Later] = &[
     Later::Refused("PG_CONNECTION_URL", "this version stores in SQLite only; unset it, and see DATA_DIR"),
     Later::Option("PROMETHEUS_ENABLE"),
     Later::Option("TRACE_ENABLE"),
+    Later::Option("OIDC_EMAIL_FIELD"),
     Later::Option("INJECT_CODER_MCP_TOOLS"),
     Later::Option("EXPERIMENTS"),
     Later::Option("EXTERNAL_TOKEN_ENCRYPTION_KEY"),

@@ -30,7 +30,7 @@ pub(crate) use help::{help, version};
 pub(crate) use provider::{BedrockConfig, BedrockProtocol, ProviderConfig};
 pub(crate) use report::{ConfigError, Warning};
 pub(crate) use resolve::ReadFile;
-pub(crate) use typed::{Authentication, Gateway, Host, Log, LogSink, Oidc, RecordingPolicy, Tls};
+pub(crate) use typed::{Authentication, Gateway, Host, Log, LogSink, Oidc, OidcKey, RecordingPolicy, Tls};
 
 use report::Report;
 use resolve::choose;

@@ -79,7 +79,7 @@ pub(crate) static OPTIONS: &[Definition] = &[
         .also(&["--coder-url", "coder_url"]),
     auth("OIDC_ISSUER_URL", Kind::Url, "", "issuer (`iss`) of the JWTs that are accepted"),
     auth("OIDC_CLIENT_ID", Kind::Text, "", "audience (`aud`) of the JWTs that are accepted"),
-    auth("OIDC_JWKS_URL", Kind::Url, "", "where the issuer's keys are"),
+    auth("OIDC_JWKS_URL", Kind::Url, "", "where the issuer's keys are; without one, they are found through the issuer"),
     auth("OIDC_PUBLIC_KEY_FILE", Kind::Path, "", "the issuer's public key, PEM, instead of a JWKS URL"),
     auth("OIDC_HMAC_SECRET", Kind::Secret, "", "a shared secret (HS256, ...), instead of a public key"),
     auth("OIDC_USERNAME_FIELD", Kind::Text, "preferred_username", "claim with the user's name"),

@@ -32,7 +32,7 @@ pub(in crate::config) fn read(path: &str, text: &str, report: &mut Report) -> Ve
 
 /// What is wrong, without a word of the file except the names of keys.
 fn explain(error: &Error) -> String {
-    match error.without_snippet() {
+    match error {
         Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` is there twice; remove one"),
         Error::DuplicateMappingKey { .. } => "a key is there twice; remove one".to_owned(),
         Error::UnknownAnchor { .. } => "a value that begins with * must be in quotes".to_owned(),

@@ -107,22 +107,34 @@ fn files_that_are_needed_later_can_be_read_now() {
 }
 
 #[test]
-fn jwts_need_issuer_audience_and_a_key() {
+fn jwts_need_issuer_and_audience_and_one_key() {
     refused(
         env("CODER_OIDC_JWKS_URL=https://issuer/keys"),
         &[
-            "CODER_OIDC_JWKS_URL: needs CODER_OIDC_ISSUER_URL: set it to the tokens' `iss`",
-            "CODER_OIDC_JWKS_URL: needs CODER_OIDC_CLIENT_ID: set it to the tokens' `aud`",
+            "CODER_OIDC_JWKS_URL: needs CODER_OIDC_ISSUER_URL beside it; set it to the `iss` of the tokens",
+            "CODER_OIDC_JWKS_URL: needs CODER_OIDC_CLIENT_ID beside it; set it to the `aud` of the tokens",
         ],
+    );
+    refused(
+        flags("--oidc-issuer-url https://issuer"),
+        &["--oidc-issuer-url: needs CODER_OIDC_CLIENT_ID beside it; set it to the `aud` of the tokens"],
     );
     let named = "CODER_OIDC_ISSUER_URL=https://issuer\nCODER_OIDC_CLIENT_ID=id\n";
     refused(
+        env(&format!("{named}CODER_OIDC_JWKS_URL=https://issuer/keys\nCODER_OIDC_PUBLIC_KEY_FILE=/key")),
+        &["CODER_OIDC_JWKS_URL and CODER_OIDC_PUBLIC_KEY_FILE: each say which key the issuer has; keep one of them"],
+    );
+    refused(
         env(&format!("{named}CODER_OIDC_PUBLIC_KEY_FILE=/key")).and_file("/key", "text"),
-        &["CODER_OIDC_PUBLIC_KEY_FILE: the file holds no PEM; give the path of a public key in PEM format"],
+        &["CODER_OIDC_PUBLIC_KEY_FILE: not the PEM of an RSA, P-256, P-384 or Ed25519 public key; use another key"],
     );
     refused(
         env(&format!("{named}CODER_OIDC_PUBLIC_KEY_FILE=/key")),
         &["CODER_OIDC_PUBLIC_KEY_FILE: /key cannot be read (entity not found); give the path of a readable file"],
+    );
+    refused(
+        env(&format!("{named}CODER_OIDC_HMAC_SECRET=canary")),
+        &["CODER_OIDC_HMAC_SECRET: the shared secret is shorter than 32 bytes; use another key"],
     );
 }
 

@@ -1,7 +1,7 @@
 use std::{path::Path, time::Duration};
 
 use super::{env, flags};
-use crate::config::{LogSink, RecordingPolicy};
+use crate::config::{LogSink, OidcKey, RecordingPolicy};
 
 #[test]
 fn defaults_are_those_of_the_documentation() {
@@ -60,33 +60,23 @@ fn a_log_filter_that_is_a_regular_expression_does_not_keep_a_deployment_from_sta
 }
 
 #[test]
-fn the_issuer_is_kept_byte_for_byte() {
-    let given = env("CODER_OIDC_ISSUER_URL=https://issuer.example\nCODER_OIDC_CLIENT_ID=gateway\n\
-         CODER_OIDC_JWKS_URL=https://issuer.example/keys\nCODER_OIDC_PUBLIC_KEY_FILE=/key\n\
-         CODER_OIDC_HMAC_SECRET= 0123456789abcdef0123456789abcdef")
-    .and_file("/key", "-----BEGIN PUBLIC KEY-----");
-    let oidc = given.config().authentication.oidc.expect("configured");
-    assert_eq!((oidc.issuer.as_str(), oidc.audience.as_str()), ("https://issuer.example", "gateway"));
-    assert_eq!(oidc.jwks_url.map(String::from).as_deref(), Some("https://issuer.example/keys"));
-    assert_eq!(oidc.public_key_pem.as_deref(), Some("-----BEGIN PUBLIC KEY-----"));
-    assert_eq!(oidc.hmac_secret.expect("given").expose(), " 0123456789abcdef0123456789abcdef");
-    assert_eq!((oidc.username_field.as_str(), oidc.email_field.as_str()), ("preferred_username", "email"));
-}
-
-#[test]
-fn coder_s_own_sign_in_settings_alone_accept_no_jwts() {
-    let given = env("CODER_OIDC_ISSUER_URL=https://i\nCODER_OIDC_CLIENT_ID=c\nCODER_AIBRIDGE_OPENAI_KEY=k");
-    assert!(given.config().authentication.oidc.is_none());
-    let warnings = given.warnings();
-    assert!(warnings.len() == 1 && warnings[0].contains("CODER_OIDC_JWKS_URL"), "{warnings:?}");
-}
-
-#[test]
-fn a_guessable_shared_secret_warns() {
-    let given = env("CODER_OIDC_ISSUER_URL=https://i\nCODER_OIDC_CLIENT_ID=c\nCODER_OIDC_HMAC_SECRET=canary\n\
-         CODER_AIBRIDGE_OPENAI_KEY=k");
-    assert_eq!(
-        given.warnings(),
-        ["CODER_OIDC_HMAC_SECRET: is shorter than 32 bytes and can be guessed; use a longer one"]
-    );
+fn the_issuer_is_kept_byte_for_byte_and_its_key_found() {
+    let pem = rcgen::KeyPair::generate().expect("a key").public_key_pem();
+    let secret = " 0123456789abcdef0123456789abcdef";
+    let named = "CODER_OIDC_ISSUER_URL=https://issuer.example\nCODER_OIDC_CLIENT_ID=gateway\n";
+    let with = |variable: &str| {
+        let config = env(&format!("{named}{variable}")).and_file("/key", &pem).config();
+        let oidc = config.authentication.oidc.expect("configured");
+        assert_eq!((oidc.issuer.as_str(), oidc.audience.as_str()), ("https://issuer.example", "gateway"));
+        assert_eq!(oidc.username_field, "preferred_username");
+        oidc
+    };
+    assert!(matches!(with("").key, OidcKey::Discover));
+    let jwks = with("CODER_OIDC_JWKS_URL=https://issuer.example/keys");
+    assert!(matches!(&jwks.key, OidcKey::Jwks(url) if url.as_str() == "https://issuer.example/keys"));
+    let file = with("CODER_OIDC_PUBLIC_KEY_FILE=/key");
+    assert!(matches!(&file.key, OidcKey::Pem(text) if *text == pem));
+    assert!(file.source().is_ok());
+    let shared = with(&format!("CODER_OIDC_HMAC_SECRET={secret}"));
+    assert!(matches!(&shared.key, OidcKey::Secret(text) if text.expose() == secret));
 }

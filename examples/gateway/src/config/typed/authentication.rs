@@ -1,8 +1,13 @@
 use aibridge_providers::provider::Secret;
+use aibridge_tower::auth::source::{Jwt, SourceError};
 use url::Url;
 
 use super::cannot_read;
-use crate::config::{report::Report, resolve::ReadFile, settings::Settings};
+use crate::config::{
+    report::Report,
+    resolve::ReadFile,
+    settings::{Origin, Settings},
+};
 
 /// Where identities come from, besides the gateway's own keys, which always count.
 #[derive(Clone, Debug)]
@@ -13,23 +18,30 @@ pub(crate) struct Authentication {
     pub(crate) oidc: Option<Oidc>,
 }
 
-/// An issuer of JWTs. At least one of the three kinds of key is there.
+/// An issuer of JWTs.
 #[derive(Clone, Debug)]
 pub(crate) struct Oidc {
     /// `iss`, byte for byte.
     pub(crate) issuer: String,
     /// `aud`.
     pub(crate) audience: String,
-    /// Where the issuer's keys are.
-    pub(crate) jwks_url: Option<Url>,
-    /// The issuer's public key.
-    pub(crate) public_key_pem: Option<String>,
-    /// A shared secret.
-    pub(crate) hmac_secret: Option<Secret>,
+    /// The issuer's key.
+    pub(crate) key: OidcKey,
     /// The claim with the user's name.
     pub(crate) username_field: String,
-    /// The claim with the user's e-mail address.
-    pub(crate) email_field: String,
+}
+
+/// Where an issuer's key is.
+#[derive(Clone, Debug)]
+pub(crate) enum OidcKey {
+    /// Where the issuer's discovery document says.
+    Discover,
+    /// A JWK set at this URL.
+    Jwks(Url),
+    /// This public key, in PEM format.
+    Pem(String),
+    /// This shared secret.
+    Secret(Secret),
 }
 
 impl Authentication {
@@ -38,47 +50,63 @@ impl Authentication {
     }
 }
 
+impl Oidc {
+    /// The source of identities.
+    ///
+    /// # Errors
+    /// The HTTP client could not be set up. Everything else was checked when the configuration was read.
+    pub(crate) fn source(&self) -> Result<Jwt, SourceError> {
+        let builder = Jwt::builder().issuer(&self.issuer).audience(&self.audience).username_claim(&self.username_field);
+        match &self.key {
+            OidcKey::Discover => builder.discover(),
+            OidcKey::Jwks(url) => builder.jwks_url(url.clone()),
+            OidcKey::Pem(pem) => builder.pem(pem),
+            OidcKey::Secret(secret) => builder.secret(secret.clone()),
+        }
+        .build()
+    }
+}
+
 fn oidc(settings: &Settings, read_file: ReadFile<'_>, report: &mut Report) -> Option<Oidc> {
-    let public_key_pem = settings.path("OIDC_PUBLIC_KEY_FILE").and_then(|path| {
-        let origin = &settings.given("OIDC_PUBLIC_KEY_FILE")?.name;
-        match read_file(path) {
-            Ok(text) if text.contains("-----BEGIN ") => return Some(text),
-            Ok(_) => report.error(origin, "the file holds no PEM; give the path of a public key in PEM format"),
-            Err(why) => report.error(origin, cannot_read(path, &why)),
-        }
-        None
-    });
-    let keys = ["OIDC_JWKS_URL", "OIDC_PUBLIC_KEY_FILE", "OIDC_HMAC_SECRET"].map(|name| settings.given(name));
-    let named = ["OIDC_ISSUER_URL", "OIDC_CLIENT_ID"].map(|name| settings.given(name));
-    let Some(key) = keys.into_iter().flatten().next() else {
-        // Deployments of Coder set these two for their own sign-in page.
-        if let Some(origin) = named.into_iter().flatten().next() {
-            report.warn(
-                &origin.name,
-                "JWTs are not accepted without the issuer's key; set CODER_OIDC_JWKS_URL, CODER_OIDC_PUBLIC_KEY_FILE \
-                 or CODER_OIDC_HMAC_SECRET",
-            );
-        }
-        return None;
-    };
-    for (name, claim) in [("OIDC_ISSUER_URL", "iss"), ("OIDC_CLIENT_ID", "aud")] {
-        if settings.given(name).is_none() {
-            report.error(&key.name, format!("needs CODER_{name}: set it to the tokens' `{claim}`"));
-        }
+    let given = |name: &str| settings.given(name);
+    let keys = ["OIDC_JWKS_URL", "OIDC_PUBLIC_KEY_FILE", "OIDC_HMAC_SECRET"].map(given);
+    let keys: Vec<&Origin> = keys.into_iter().flatten().collect();
+    let needed = [("OIDC_ISSUER_URL", "iss"), ("OIDC_CLIENT_ID", "aud")];
+    let first = keys.first().copied().or_else(|| needed.iter().find_map(|(name, _)| given(name)))?;
+    for (name, claim) in needed.into_iter().filter(|(name, _)| given(name).is_none()) {
+        report.error(&first.name, format!("needs CODER_{name} beside it; set it to the `{claim}` of the tokens"));
     }
-    // RFC 7518, 3.2: a key for HS256 has at least 256 bits.
-    if let (Some(secret), Some(origin)) = (settings.secret("OIDC_HMAC_SECRET"), settings.given("OIDC_HMAC_SECRET"))
-        && secret.expose().len() < 32
-    {
-        report.warn(&origin.name, "is shorter than 32 bytes and can be guessed; use a longer one");
+    if keys.len() > 1 {
+        let names: Vec<&str> = keys.iter().map(|origin| origin.name.as_str()).collect();
+        report.error(names.join(" and "), "each say which key the issuer has; keep one of them");
     }
-    Some(Oidc {
+    let key = key(settings, read_file, report)?;
+    let is_fixed = matches!(key, OidcKey::Pem(_) | OidcKey::Secret(_));
+    let oidc = Oidc {
         issuer: settings.text("OIDC_ISSUER_URL")?.to_owned(),
         audience: settings.text("OIDC_CLIENT_ID")?.to_owned(),
-        jwks_url: settings.url("OIDC_JWKS_URL").cloned(),
-        public_key_pem,
-        hmac_secret: settings.secret("OIDC_HMAC_SECRET").cloned(),
+        key,
         username_field: settings.text("OIDC_USERNAME_FIELD").unwrap_or("preferred_username").to_owned(),
-        email_field: settings.text("OIDC_EMAIL_FIELD").unwrap_or("email").to_owned(),
-    })
+    };
+    // A key that is here can be tried at once; others are fetched when they are needed.
+    if is_fixed && let Err(why) = oidc.source() {
+        report.error(&first.name, format!("{why}; use another key"));
+    }
+    Some(oidc)
+}
+
+/// The first kind of key that was given. `None` if it is wrong.
+fn key(settings: &Settings, read_file: ReadFile<'_>, report: &mut Report) -> Option<OidcKey> {
+    if settings.given("OIDC_JWKS_URL").is_some() {
+        return settings.url("OIDC_JWKS_URL").cloned().map(OidcKey::Jwks);
+    }
+    if let Some(origin) = settings.given("OIDC_PUBLIC_KEY_FILE") {
+        let path = settings.path("OIDC_PUBLIC_KEY_FILE")?;
+        let text = read_file(path).map_err(|why| report.error(&origin.name, cannot_read(path, &why)));
+        return text.ok().map(OidcKey::Pem);
+    }
+    if settings.given("OIDC_HMAC_SECRET").is_some() {
+        return settings.secret("OIDC_HMAC_SECRET").cloned().map(OidcKey::Secret);
+    }
+    Some(OidcKey::Discover)
 }

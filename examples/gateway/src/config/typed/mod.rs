@@ -6,7 +6,7 @@ mod host;
 
 use std::{io, path::Path};
 
-pub(crate) use authentication::{Authentication, Oidc};
+pub(crate) use authentication::{Authentication, Oidc, OidcKey};
 pub(crate) use gateway::{Gateway, RecordingPolicy};
 pub(crate) use host::{Host, Log, LogSink, Tls};
 
