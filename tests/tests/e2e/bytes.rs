@@ -82,13 +82,20 @@ async fn what_is_sent_is_what_arrives_both_ways() {
     }
 }
 
+/// Longer streams repeat the same events: they are split at every third byte and around the line ends.
+const SHORT: usize = 4096;
+
 async fn assert_every_split(endpoint: Endpoint) {
     for transcript in Transcript::of(endpoint).unwrap() {
         let mut line = Line::new().await;
         for (round, reply) in transcript.streams.iter().enumerate() {
             let sent = sent(&transcript, round, reply);
+            let all = reply.body.len() <= SHORT;
             for pieces in resplit(&reply.body) {
                 let at = pieces.0.len();
+                if !all && at % 3 > 0 && !near_line_end(&reply.body, at) {
+                    continue;
+                }
                 line.assert_stream(&transcript, pieces, &sent, at).await;
             }
         }
