@@ -4,3 +4,4 @@ mod bytes;
 mod ends;
 mod expect;
 mod fixture;
+mod refusals;
