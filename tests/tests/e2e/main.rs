@@ -5,3 +5,4 @@ mod ends;
 mod expect;
 mod fixture;
 mod refusals;
+mod routes;
