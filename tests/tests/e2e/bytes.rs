@@ -41,7 +41,13 @@ impl Line {
     }
 
     /// Asserts that a stream in these pieces reaches the client unchanged, and is recorded as its transcript says.
-    async fn assert_stream(&mut self, transcript: &Transcript, pieces: (Bytes, Bytes), sent: &Sent<'_>, at: impl Debug) {
+    async fn assert_stream(
+        &mut self,
+        transcript: &Transcript,
+        pieces: (Bytes, Bytes),
+        sent: &Sent<'_>,
+        at: impl Debug,
+    ) {
         let (body, recorded) = self.ask(transcript, true, sent.reply.script_split(pieces)).await;
         // Not `assert_eq`: the difference of two streams is found faster at a position than in two pages.
         assert!(body == sent.to_client, "{}, split at {at:?}: {body:?}", transcript.name);
@@ -239,10 +245,12 @@ async fn coded_replies_pass_as_they_came_and_are_observed() {
             for (coding, coded) in
                 [("gzip", gzip(&reply.body)), ("br", brotli(&reply.body)), ("zstd", zstd), ("br, gzip", twice)]
             {
-                let head = reply.fields.iter().fold(Script::chunked(reply.status), |script, (name, value)| {
-                    script.field(name, value)
-                });
-                let script = head.field("Content-Encoding", coding).writes(coded.chunks(97).map(Bytes::copy_from_slice));
+                let head = reply
+                    .fields
+                    .iter()
+                    .fold(Script::chunked(reply.status), |script, (name, value)| script.field(name, value));
+                let script =
+                    head.field("Content-Encoding", coding).writes(coded.chunks(97).map(Bytes::copy_from_slice));
                 line.provider.reply(script);
                 let body = if streamed { &transcript.streaming_request } else { &transcript.request };
                 line.client.post(&target(transcript.endpoint), &[BEARER], body).await.unwrap();

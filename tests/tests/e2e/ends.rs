@@ -65,7 +65,9 @@ enum Cut {
 /// The token record at each point of [`short`]: the last event of these that is complete says.
 fn usage_after(endpoint: Endpoint, seen: &[&Bytes]) -> Value {
     let known: &[(&str, [u64; 4], &str)] = match endpoint {
-        Endpoint::Messages => &[("message_start", [21, 1, 2048, 148], "partial"), ("message_delta", [21, 61, 2048, 148], "final")],
+        Endpoint::Messages => {
+            &[("message_start", [21, 1, 2048, 148], "partial"), ("message_delta", [21, 61, 2048, 148], "final")]
+        }
         Endpoint::Chat => &[(r#""choices":[]"#, [96, 37, 1024, 0], "final")],
         Endpoint::Responses => &[("response.completed", [128, 29, 512, 0], "final")],
     };
@@ -78,7 +80,8 @@ fn usage_after(endpoint: Endpoint, seen: &[&Bytes]) -> Value {
 
 fn usage_of(recorded: &Recorded) -> Value {
     let usage = recorded.usage();
-    let input = [usage.input_tokens, usage.output_tokens, usage.cache_read_input_tokens, usage.cache_write_input_tokens];
+    let input =
+        [usage.input_tokens, usage.output_tokens, usage.cache_read_input_tokens, usage.cache_write_input_tokens];
     json!([input, usage.usage_source])
 }
 
@@ -129,7 +132,11 @@ async fn assert_every_cut(cut: Cut) {
             } else {
                 let without = without_error_event(endpoint, &body);
                 assert!(without.as_ref() == Some(&passed), "{context}: {body:?}");
-                assert_eq!(told(&recorded).last().unwrap(), &end(Outcome::Truncated, 200, "provider_truncated"), "{context}");
+                assert_eq!(
+                    told(&recorded).last().unwrap(),
+                    &end(Outcome::Truncated, 200, "provider_truncated"),
+                    "{context}"
+                );
             }
             if cut != Cut::Reset {
                 let seen: Vec<_> = counting.iter().filter(|(end, _)| *end <= at).map(|(_, event)| event).collect();
@@ -214,7 +221,8 @@ async fn cut_of_a_whole_reply_is_a_reset() {
     for name in ["messages-plain", "chat-plain", "responses-plain"] {
         let transcript = Transcript::load(name).unwrap();
         let body = &transcript.blocking[0].body;
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
         for at in (0..body.len()).step_by(7) {
             provider.reply(Script::raw().write(head.clone()).write(body.slice(..at)).cut());
             let mut client = gateway.client().await;
@@ -325,7 +333,8 @@ async fn client_that_leaves_before_the_head_cancels_the_request() {
                 let left = leave.leave(client);
                 taken.push(provider.client_closed().await - left);
                 let recorded = gateway.records.take().await;
-                let none = json!({"usage": {"response_id": null, "tokens": [0, 0, 0, 0], "extras": {}, "source": "none"}});
+                let none =
+                    json!({"usage": {"response_id": null, "tokens": [0, 0, 0, 0], "extras": {}, "source": "none"}});
                 let expected = [json!({"prompt": "Hi"}), none, end(Outcome::ClientGone, None, None)];
                 assert_eq!(told(&recorded), expected, "{endpoint:?}, streamed: {streamed}");
             }
@@ -383,7 +392,14 @@ async fn error_of_the_provider_passes_as_it_came() {
             for (status, kind, coding, body, error, message) in [
                 (400, "application/json", None, OPENAI.as_bytes(), "invalid_request_error", Some("No.")),
                 (401, "application/json", None, OPENAI.as_bytes(), "invalid_request_error", Some("No.")),
-                (429, "application/json; charset=utf-8", None, ANTHROPIC.as_bytes(), "overloaded_error", Some("Overloaded")),
+                (
+                    429,
+                    "application/json; charset=utf-8",
+                    None,
+                    ANTHROPIC.as_bytes(),
+                    "overloaded_error",
+                    Some("Overloaded"),
+                ),
                 (529, "application/json", Some("zstd"), &zstd[..], "overloaded_error", Some("Overloaded")),
                 (502, "text/html", None, HTML.as_bytes(), "http_502", Some(HTML.trim_ascii_end())),
                 (500, "text/event-stream", None, b"data: odd\n\n", "http_500", Some("data: odd")),

@@ -1,8 +1,11 @@
 //! Whole pipelines over real sockets, between a raw client and a scripted provider.
 
 mod bytes;
+mod encodings;
 mod ends;
 mod expect;
 mod fixture;
+mod headers;
+mod records;
 mod refusals;
 mod routes;

@@ -307,7 +307,8 @@ async fn bodies_that_cannot_be_read_are_refused() {
 #[tokio::test]
 async fn large_body_is_refused_by_what_it_says_of_its_size() {
     let (_provider, gateway) = unasked(Setup { max_bytes: 2048, ..Setup::default() }).await;
-    for (framing, body) in [("Content-Length: 5000000000", String::new()), ("Transfer-Encoding: chunked", chunks(3000))] {
+    for (framing, body) in [("Content-Length: 5000000000", String::new()), ("Transfer-Encoding: chunked", chunks(3000))]
+    {
         let mut client = gateway.client().await;
         let head = format!(
             "POST {} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n{framing}\r\n\r\n{body}",
@@ -363,9 +364,11 @@ async fn model_that_is_not_allowed_is_refused_on_record() {
 async fn copilot_without_an_own_credential_is_refused_on_record() {
     let (provider, gateway) = unasked(Setup::default()).await;
     let looks = BAD_TOKEN.recorded(Outcome::Refused);
-    for (endpoint, route) in
-        [(Endpoint::Messages, "/v1/messages"), (Endpoint::Chat, "/chat/completions"), (Endpoint::Responses, "/responses")]
-    {
+    for (endpoint, route) in [
+        (Endpoint::Messages, "/v1/messages"),
+        (Endpoint::Chat, "/chat/completions"),
+        (Endpoint::Responses, "/responses"),
+    ] {
         let body = request(endpoint, "m", true);
         let sent = Sent { method: "POST", path: &path("copilot", route), fields: &[BEARER], body: body.as_bytes() };
         assert_refusal("copilot", &gateway, endpoint, looks, sent).await;
@@ -400,15 +403,21 @@ async fn request_that_cannot_be_recorded_is_refused_or_served_as_the_policy_says
 async fn provider_that_cannot_be_reached_is_a_bad_gateway() {
     let refusing = Provider::refusing().await.unwrap();
     let gateway = Gateway::start(&refusing).await;
-    let nowhere = Gateway::with("", Setup {
-        instances: |_| {
-            // A label of more than 63 bytes is no name: the resolver says so without asking a server.
-            let url = format!("http://{}.invalid", "x".repeat(64));
-            let base = || BaseUrl::parse(&url).unwrap();
-            vec![Instance::builder(Kind::OpenAi, base()).build(), Instance::builder(Kind::Anthropic, base()).build()]
+    let nowhere = Gateway::with(
+        "",
+        Setup {
+            instances: |_| {
+                // A label of more than 63 bytes is no name: the resolver says so without asking a server.
+                let url = format!("http://{}.invalid", "x".repeat(64));
+                let base = || BaseUrl::parse(&url).unwrap();
+                vec![
+                    Instance::builder(Kind::OpenAi, base()).build(),
+                    Instance::builder(Kind::Anthropic, base()).build(),
+                ]
+            },
+            ..Setup::default()
         },
-        ..Setup::default()
-    });
+    );
     let nowhere = nowhere.await;
     for endpoint in Endpoint::ALL {
         let body = request(endpoint, "m", true);

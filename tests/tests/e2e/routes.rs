@@ -138,17 +138,22 @@ fn below_a_pattern(canonical: &str) -> bool {
 async fn base_url_with_and_without_version_is_the_same_provider() {
     let provider = Provider::replying(|_| Script::json(200, "{}")).await.unwrap();
     for (instances, name, route, expected) in [
-        (
-            (|url| vec![instance(Kind::OpenAi, url).build()]) as fn(&str) -> Vec<_>,
-            "openai",
-            "/v1/models",
-            "/v1/models",
-        ),
+        ((|url| vec![instance(Kind::OpenAi, url).build()]) as fn(&str) -> Vec<_>, "openai", "/v1/models", "/v1/models"),
         (|url| vec![instance(Kind::OpenAi, &format!("{url}/")).build()], "openai", "/v1/models", "/v1/models"),
         (|url| vec![instance(Kind::OpenAi, &format!("{url}/v1")).build()], "openai", "/models", "/v1/models"),
-        (|url| vec![instance(Kind::OpenAiCompat, &format!("{url}/a/v4/")).build()], "openai-compat", "/v1/models", "/a/v4/models"),
+        (
+            |url| vec![instance(Kind::OpenAiCompat, &format!("{url}/a/v4/")).build()],
+            "openai-compat",
+            "/v1/models",
+            "/a/v4/models",
+        ),
         (|url| vec![instance(Kind::Anthropic, &format!("{url}/v1/")).build()], "anthropic", "/v1/models", "/v1/models"),
-        (|url| vec![instance(Kind::Anthropic, &format!("{url}/proxy")).build()], "anthropic", "/v1/models", "/proxy/v1/models"),
+        (
+            |url| vec![instance(Kind::Anthropic, &format!("{url}/proxy")).build()],
+            "anthropic",
+            "/v1/models",
+            "/proxy/v1/models",
+        ),
         (
             |url| vec![instance(Kind::Anthropic, &format!("{url}/x/v1")).build()],
             "anthropic",
