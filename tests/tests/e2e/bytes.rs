@@ -3,12 +3,14 @@
 use std::{fmt::Debug, io::Write as _};
 
 use aibridge_store::record::Outcome;
-use aibridge_tests::{Endpoint, LineEnd, Provider, RawClient, Reply, Script, Transcript, line_ends, resplit};
+use aibridge_tests::{
+    Endpoint, Gate, LineEnd, Provider, RawClient, Reply, Script, Transcript, events, line_ends, resplit,
+};
 use bytes::Bytes;
 use serde_json::Value;
 
 use crate::{
-    expect::{client_stream, expected, request, target, told, upstream_request},
+    expect::{client_stream, expected, request, target, told, upstream_request, without_error_event},
     fixture::{BEARER, Gateway, Recorded},
 };
 
@@ -220,6 +222,76 @@ async fn long_event_passes_and_is_said_to_be_unobserved() {
         assert_eq!(told(&recorded), expected(&transcript, &transcript.streams[0], true));
         assert_eq!(recorded.end().metadata["unobserved_events"], 1);
         assert_eq!(recorded.end().response_bytes, body.len() as u64);
+    }
+}
+
+#[tokio::test]
+async fn event_leaves_when_it_arrives() {
+    let mut line = Line::new().await;
+    for transcript in Transcript::all().unwrap() {
+        for reply in transcript.streams.iter().filter(|reply| reply.streamed) {
+            let gate = Gate::new();
+            let all = events(&reply.body);
+            let script = all.iter().fold(reply.head(), |script, event| script.wait(&gate).write(event.clone()));
+            line.provider.reply(script);
+            line.client.post(&target(transcript.endpoint), &[BEARER], &transcript.streaming_request).await.unwrap();
+            line.client.head().await.unwrap();
+            let shown: Vec<_> = all.iter().map(|event| client_stream(&transcript, event)).collect();
+            for event in shown {
+                gate.pass_one();
+                if !event.is_empty() {
+                    assert_eq!(line.client.chunk().await.unwrap().unwrap(), event, "{}", transcript.name);
+                }
+            }
+            assert_eq!(line.client.chunk().await.unwrap(), None);
+            line.gateway.records.take().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn heartbeat_leaves_when_it_arrives() {
+    let mut line = Line::new().await;
+    for endpoint in Endpoint::ALL {
+        let gate = Gate::new();
+        let beats = [": ping\n\n", ":\n", "\r\n", ": with CR\r\r", "event: ping\ndata: {\"type\": \"ping\"}\n\n"];
+        let script = beats.iter().fold(Script::sse(), |script, beat| script.wait(&gate).write(*beat));
+        line.provider.reply(script);
+        line.client.post(&target(endpoint), &[BEARER], request(endpoint, "m", true)).await.unwrap();
+        line.client.head().await.unwrap();
+        for beat in beats {
+            gate.pass_one();
+            assert_eq!(line.client.chunk().await.unwrap().unwrap(), beat, "{endpoint:?}");
+        }
+        let error = line.client.body().await.unwrap();
+        assert_eq!(without_error_event(endpoint, &error).unwrap(), "", "heartbeats alone are no reply");
+        assert_eq!(line.gateway.records.take().await.outcome(), Outcome::Truncated);
+    }
+}
+
+#[tokio::test]
+async fn chunked_request_passes_with_a_length() {
+    let mut line = Line::new().await;
+    let body = request(Endpoint::Messages, "m", false);
+    for expect in ["", "Expect: 100-continue\r\n"] {
+        line.provider.reply(Script::json(200, "{}"));
+        let head = format!(
+            "POST {} HTTP/1.1\r\nHost: x\r\n{}: {}\r\n{expect}Transfer-Encoding: chunked\r\n\r\n",
+            target(Endpoint::Messages),
+            BEARER.0,
+            BEARER.1
+        );
+        line.client.send(head).await.unwrap();
+        for byte in body.as_bytes() {
+            line.client.send([b"1\r\n", &[*byte][..], b"\r\n"].concat()).await.unwrap();
+        }
+        line.client.send("0\r\nX-Trailer: 1\r\n\r\n").await.unwrap();
+        assert_eq!(line.client.response().await.unwrap().1, "{}");
+        let received = line.provider.next_request().await;
+        assert_eq!(received.body, body);
+        assert_eq!(received.head.get("content-length").unwrap(), body.len().to_string());
+        assert_eq!(received.head.get("transfer-encoding"), None);
+        assert_eq!(line.gateway.records.take().await.start.request_bytes, body.len() as u64);
     }
 }
 

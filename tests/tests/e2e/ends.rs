@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     expect::{client_stream, expected, request, target, told, without_error_event},
-    fixture::{BEARER, Gateway, Recorded},
+    fixture::{BEARER, Gateway, Recorded, path},
 };
 
 /// An end in the words of [`told`].
@@ -375,6 +375,47 @@ async fn client_that_leaves_a_whole_reply_is_recorded() {
         let recorded = gateway.records.take().await;
         assert_eq!(told(&recorded).last().unwrap(), &end(Outcome::ClientGone, 200, None));
         assert_eq!(recorded.usage().usage_source, "none");
+    }
+}
+
+#[tokio::test]
+async fn client_that_leaves_a_proxied_route_closes_it_too() {
+    let (provider, gateway) = start().await;
+    for script in [Script::sse().write("data: one\n\n").wait(&Gate::new()), Script::sse().hold(&Gate::new())] {
+        provider.reply(script);
+        let mut client = gateway.client().await;
+        client.request("GET", &path("openai", "/v1/responses/resp_1?stream=true"), &[BEARER], "").await.unwrap();
+        provider.next_request().await;
+        drop(client);
+        provider.client_closed().await;
+    }
+    assert_eq!(gateway.records.len(), 0);
+}
+
+#[tokio::test]
+async fn client_that_leaves_within_its_request_leaves_nothing() {
+    let (provider, gateway) = start().await;
+    for endpoint in Endpoint::ALL {
+        let body = request(endpoint, "left", true);
+        for leave in [Leave::Close, Leave::Abort] {
+            let mut client = gateway.client().await;
+            let head = format!(
+                "POST {} HTTP/1.1\r\nHost: x\r\n{}: {}\r\nContent-Length: {}\r\n\r\n",
+                target(endpoint),
+                BEARER.0,
+                BEARER.1,
+                body.len()
+            );
+            client.send(head).await.unwrap();
+            client.send(&body[..body.len() - 1]).await.unwrap();
+            leave.leave(client);
+        }
+        provider.reply(Script::json(200, "{}"));
+        let mut client = gateway.client().await;
+        client.post(&target(endpoint), &[BEARER], request(endpoint, "stays", false)).await.unwrap();
+        client.response().await.unwrap();
+        assert_eq!(gateway.records.take().await.start.model, "stays");
+        assert_eq!(provider.next_request().await.json()["model"], "stays");
     }
 }
 
