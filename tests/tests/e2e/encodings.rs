@@ -2,14 +2,15 @@
 
 use std::io::Write as _;
 
-use aibridge_tests::{Endpoint, Provider, RawClient, Script, Transcript};
+use aibridge_tests::{Endpoint, Script, Transcript};
 use bytes::Bytes;
 use flate2::{Compression, write};
 use serde_json::Value;
 
 use crate::{
     expect::{expected, target, told, upstream_request, usage_is_asked_for},
-    fixture::{BEARER, Gateway, Setup},
+    fixture::{BEARER, Setup},
+    line::Line,
 };
 
 /// A content coding, by the name that requests give it.
@@ -59,20 +60,12 @@ fn zstd(body: &[u8]) -> Vec<u8> {
     zstd::encode_all(body, 3).unwrap()
 }
 
-struct Line {
-    provider: Provider,
-    gateway: Gateway,
-    client: RawClient,
+/// To a gateway that takes bodies of so many bytes.
+async fn line(max_bytes: usize) -> Line {
+    Line::with(Setup { max_bytes, ..Setup::default() }).await
 }
 
 impl Line {
-    async fn new(max_bytes: usize) -> Line {
-        let provider = Provider::start().await.unwrap();
-        let gateway = Gateway::with(&provider.url(), Setup { max_bytes, ..Setup::default() }).await;
-        let client = gateway.client().await;
-        Line { provider, gateway, client }
-    }
-
     /// The status and the error's type of what the gateway itself answers.
     async fn refused(&mut self, coding: &str, body: &[u8]) -> (u16, String) {
         // On a connection of its own: a body that is refused need not be read to its end.
@@ -94,7 +87,7 @@ impl Line {
 
 #[tokio::test]
 async fn coded_requests_are_read_and_go_on_as_they_came() {
-    let mut line = Line::new(64 << 20).await;
+    let mut line = line(64 << 20).await;
     for transcript in Transcript::all().unwrap() {
         for (name, coding) in CODINGS {
             for (streamed, reply) in [(false, &transcript.blocking[0]), (true, &transcript.streams[0])] {
@@ -128,7 +121,7 @@ async fn coded_requests_are_read_and_go_on_as_they_came() {
 
 #[tokio::test]
 async fn codings_may_stand_in_several_fields() {
-    let mut line = Line::new(1 << 20).await;
+    let mut line = line(1 << 20).await;
     let transcript = Transcript::load("messages-plain").unwrap();
     let coded = zstd(&gzip(&transcript.request));
     line.provider.reply(transcript.blocking[0].script());
@@ -143,7 +136,7 @@ async fn codings_may_stand_in_several_fields() {
 
 #[tokio::test]
 async fn codings_that_are_unknown_or_too_many_are_refused() {
-    let mut line = Line::new(1 << 20).await;
+    let mut line = line(1 << 20).await;
     let body = gzip(&gzip(&gzip(b"{}")));
     for coding in ["compress", "gzip, gzip, gzip", "gzip, unknown", "*", "gzip;q=1", "\u{e9}"] {
         let refused = line.refused(coding, &body).await;
@@ -154,7 +147,7 @@ async fn codings_that_are_unknown_or_too_many_are_refused() {
 
 #[tokio::test]
 async fn body_that_does_not_decode_is_refused() {
-    let mut line = Line::new(1 << 20).await;
+    let mut line = line(1 << 20).await;
     for (name, coding) in CODINGS.into_iter().filter(|(name, _)| *name != "identity") {
         let whole = coding(br#"{"model": "m", "max_tokens": 1, "messages": []}"#);
         let trailing = [&whole[..], b"trailing"].concat();
@@ -183,7 +176,7 @@ fn json(bytes: usize) -> Vec<u8> {
 #[tokio::test]
 async fn decoded_size_is_limited() {
     const LIMIT: usize = 100_000;
-    let mut line = Line::new(LIMIT).await;
+    let mut line = line(LIMIT).await;
     let too_large = (413, "request_too_large".to_owned());
     for (name, coding) in CODINGS {
         line.is_served(name, &coding(&json(LIMIT))).await;
@@ -195,7 +188,7 @@ async fn decoded_size_is_limited() {
 
 #[tokio::test]
 async fn ratio_is_limited_beyond_small_bodies() {
-    let mut line = Line::new(64 << 20).await;
+    let mut line = line(64 << 20).await;
     let blanks = |count: usize| [b"{\"model\": \"m\"".to_vec(), vec![b' '; count], b"}".to_vec()].concat();
     let too_large = (413, "request_too_large".to_owned());
     for (name, coding) in [("zstd", zstd as fn(&[u8]) -> Vec<u8>), ("gzip", gzip), ("br", brotli)] {

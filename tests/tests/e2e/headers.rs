@@ -1,11 +1,12 @@
 //! Which header fields reach the provider and the client, in which spelling and order.
 
 use aibridge_providers::provider::{BaseUrl, Instance, Kind};
-use aibridge_tests::{Endpoint, Head, Provider, RawClient, Script};
+use aibridge_tests::{Endpoint, Head, Provider, Script};
 
 use crate::{
     expect::{request, target},
-    fixture::{BEARER, Gateway, KEY, Setup, TOKEN, instance, path},
+    fixture::{BEARER, KEY, Setup, TOKEN, instance, path},
+    line::Line,
 };
 
 type Fields<'a> = Vec<(&'a str, &'a str)>;
@@ -30,26 +31,14 @@ fn credentials(head: &Head) -> Vec<(String, &str)> {
     found
 }
 
-struct Line {
-    provider: Provider,
-    gateway: Gateway,
-    client: RawClient,
+/// To a provider that has the same reply to everything.
+async fn line(setup: Setup) -> Line {
+    Line::to(Provider::replying(|_| Script::json(200, "{}")).await.unwrap(), setup).await
 }
 
 impl Line {
-    async fn new() -> Line {
-        Line::with(Setup::default()).await
-    }
-
-    async fn with(setup: Setup) -> Line {
-        let provider = Provider::replying(|_| Script::json(200, "{}")).await.unwrap();
-        let gateway = Gateway::with(&provider.url(), setup).await;
-        let client = gateway.client().await;
-        Line { provider, gateway, client }
-    }
-
     /// What the provider gets of a request with these fields.
-    async fn send(&mut self, target: &str, fields: &[(&str, &str)]) -> Head {
+    async fn received(&mut self, target: &str, fields: &[(&str, &str)]) -> Head {
         self.client.post(target, fields, r#"{"model": "m"}"#).await.unwrap();
         let (head, body) = self.client.response().await.unwrap();
         assert_eq!(head.status(), 200, "{target}: {body:?}");
@@ -115,7 +104,7 @@ const STRIPPED: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn every_other_field_reaches_the_provider_in_its_order_and_spelling() {
-    let mut line = Line::new().await;
+    let mut line = line(Setup::default()).await;
     let mut sent = vec![BEARER];
     // Each of those that go stands between two that stay.
     for at in 0..KEPT.len().max(STRIPPED.len()) {
@@ -123,7 +112,7 @@ async fn every_other_field_reaches_the_provider_in_its_order_and_spelling() {
         sent.extend(STRIPPED.get(at));
     }
     for route in [target(Endpoint::Chat), path("openai", "/v1/embeddings"), target(Endpoint::Messages)] {
-        let received = line.send(&route, &sent).await;
+        let received = line.received(&route, &sent).await;
         let mut got = fields(&received);
         got.retain(|(name, _)| !matches!(name.to_ascii_lowercase().as_str(), "authorization" | "x-api-key"));
         assert_eq!(got, KEPT, "{route}");
@@ -135,15 +124,15 @@ async fn every_other_field_reaches_the_provider_in_its_order_and_spelling() {
 
 #[tokio::test]
 async fn values_of_kilobytes_pass() {
-    let mut line = Line::new().await;
+    let mut line = line(Setup::default()).await;
     let metadata = "m".repeat(20_000);
-    let received = line.send(&target(Endpoint::Responses), &[BEARER, ("x-codex-turn-metadata", &metadata)]).await;
+    let received = line.received(&target(Endpoint::Responses), &[BEARER, ("x-codex-turn-metadata", &metadata)]).await;
     assert_eq!(received.get("x-codex-turn-metadata"), Some(&*metadata));
 }
 
 #[tokio::test]
 async fn central_credential_is_the_kinds_own() {
-    let mut line = Line::with(Setup {
+    let mut line = line(Setup {
         instances: |url| {
             let mut all: Vec<_> = Kind::ALL.into_iter().map(|kind| instance(kind, url).build()).collect();
             all.push(Instance::builder(Kind::OpenAi, BaseUrl::parse(url).unwrap()).name("keyless").build());
@@ -183,7 +172,7 @@ async fn central_credential_is_the_kinds_own() {
                 // Blank is none.
                 &[governance, ("Authorization", ""), ("X-Api-Key", "")],
             ] {
-                let received = line.send(&path(name, route), carried).await;
+                let received = line.received(&path(name, route), carried).await;
                 let mut got = credentials(&received);
                 got.retain(|(_, value)| !value.is_empty());
                 let expected: Vec<_> = expected.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
@@ -197,7 +186,7 @@ async fn central_credential_is_the_kinds_own() {
 #[tokio::test]
 async fn own_credential_goes_as_it_came_and_never_beside_the_central_one() {
     const GOVERNANCE: (&str, &str) = ("X-Coder-AI-Governance-Token", TOKEN);
-    let mut line = Line::new().await;
+    let mut line = line(Setup::default()).await;
     for (name, routes) in [
         ("openai", ["/v1/responses", "/v1/embeddings"]),
         ("azure", ["/v1/chat/completions", "/v1/embeddings"]),
@@ -215,7 +204,7 @@ async fn own_credential_goes_as_it_came_and_never_beside_the_central_one() {
                 let mut sent = vec![("X-Before", "1"), GOVERNANCE];
                 sent.extend_from_slice(own);
                 sent.push(("X-After", "2"));
-                let received = line.send(&path(name, route), &sent).await;
+                let received = line.received(&path(name, route), &sent).await;
                 let mut expected: Fields<'_> = sent.clone();
                 expected.remove(1);
                 assert_eq!(fields(&received), expected, "{name}{route}");
@@ -231,13 +220,13 @@ async fn own_credential_goes_as_it_came_and_never_beside_the_central_one() {
 
 #[tokio::test]
 async fn credential_is_recorded_by_its_ends_only() {
-    let mut line = Line::new().await;
+    let mut line = line(Setup::default()).await;
     for (name, route, kind, hint) in [
         ("openai", "/v1/chat/completions", "centralized", "sk-c...cdef"),
         ("anthropic", "/v1/messages", "centralized", "sk-c...cdef"),
         ("keyless", "/v1/chat/completions", "centralized", ""),
     ] {
-        line.send(&path(name, route), &[BEARER]).await;
+        line.received(&path(name, route), &[BEARER]).await;
         let recorded = line.gateway.records.take().await;
         assert_eq!((recorded.start.credential_kind, &*recorded.start.credential_hint), (kind, hint), "{name}");
         let all = format!("{recorded:?}");
@@ -287,7 +276,7 @@ const HOP: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn every_other_field_reaches_the_client_in_its_order_and_spelling() {
-    let mut line = Line::new().await;
+    let mut line = line(Setup::default()).await;
     for (route, recorded) in [(target(Endpoint::Chat), true), (path("openai", "/v1/embeddings"), false)] {
         for status in [200, 429, 500] {
             for chunked in [false, true] {
@@ -320,7 +309,7 @@ async fn every_other_field_reaches_the_client_in_its_order_and_spelling() {
 
 #[tokio::test]
 async fn interception_id_is_the_gateways_whatever_the_provider_says() {
-    let mut line = Line::new().await;
+    let mut line = line(Setup::default()).await;
     for name in ["x-ai-bridge-interception-id", "X-AI-Bridge-Interception-Id"] {
         line.provider.reply(Script::json(200, "{}").field(name, "forged").field(name, "twice"));
         line.client
@@ -337,7 +326,7 @@ async fn interception_id_is_the_gateways_whatever_the_provider_says() {
 
 #[tokio::test]
 async fn stream_has_no_length_of_its_own() {
-    let mut line = Line::new().await;
+    let mut line = line(Setup::default()).await;
     let stream = "data: [DONE]\n\n";
     let script = Script::whole(200, stream).field("Content-Type", "text/event-stream");
     line.provider.reply(script);

@@ -6,6 +6,7 @@ mod ends;
 mod expect;
 mod fixture;
 mod headers;
+mod line;
 mod records;
 mod refusals;
 mod routes;

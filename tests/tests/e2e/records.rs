@@ -1,28 +1,16 @@
 //! Everything a recorder is told of an exchange, and what it is not.
 
 use aibridge_store::record::{Outcome, Record};
-use aibridge_tests::{Endpoint, Provider, RawClient, Reply, Script, Transcript};
+use aibridge_tests::{Endpoint, Provider, Reply, Script, Transcript};
 use serde_json::json;
 
 use crate::{
     expect::{expected, instance_of, request, target, told},
     fixture::{BEARER, Gateway, Recorded, Setup, USER, path},
+    line::Line,
 };
 
-struct Line {
-    provider: Provider,
-    gateway: Gateway,
-    client: RawClient,
-}
-
 impl Line {
-    async fn with(setup: Setup) -> Line {
-        let provider = Provider::start().await.unwrap();
-        let gateway = Gateway::with(&provider.url(), setup).await;
-        let client = gateway.client().await;
-        Line { provider, gateway, client }
-    }
-
     /// What is recorded of this request, replied to like this.
     async fn record(&mut self, target: &str, fields: &[(&str, &str)], body: &[u8], script: Script) -> Recorded {
         self.provider.reply(script);
@@ -83,7 +71,7 @@ async fn recorder_is_told_what_the_transcript_says_and_nothing_else() {
 
 #[tokio::test]
 async fn generated_text_is_never_recorded() {
-    let mut line = Line::with(Setup::default()).await;
+    let mut line = Line::new().await;
     for (name, text) in [("messages-plain", "Büsum"), ("chat-plain", "Flut"), ("responses-failed", "The fairway")] {
         let transcript = Transcript::load(name).unwrap();
         for (_, body, reply) in exchanges(&transcript) {
@@ -179,7 +167,7 @@ const CALLERS: &[Caller] = &[
 
 #[tokio::test]
 async fn callers_are_known_by_their_headers() {
-    let mut line = Line::with(Setup::default()).await;
+    let mut line = Line::new().await;
     for endpoint in Endpoint::ALL {
         for (fields, caller) in CALLERS {
             let body = request(endpoint, "m", false);
@@ -201,7 +189,7 @@ async fn callers_are_known_by_their_headers() {
 
 #[tokio::test]
 async fn coder_chat_is_the_session_of_coder_agents() {
-    let mut line = Line::with(Setup::default()).await;
+    let mut line = Line::new().await;
     let fields = [("User-Agent", "coder-agents/1"), ("X-Coder-Chat-Id", "chat")];
     let body = request(Endpoint::Messages, "m", false);
     let recorded = line.record(&target(Endpoint::Messages), &fields, body.as_bytes(), Script::json(200, "{}")).await;
@@ -212,7 +200,7 @@ async fn coder_chat_is_the_session_of_coder_agents() {
 
 #[tokio::test]
 async fn session_of_claude_code_may_be_in_its_body() {
-    let mut line = Line::with(Setup::default()).await;
+    let mut line = Line::new().await;
     for (user_id, header, session) in [
         (r#""{\"device_id\":\"d\",\"session_id\":\"json\"}""#, None, Some("json")),
         (r#""user_abc_account__session_old""#, None, Some("old")),
@@ -233,7 +221,7 @@ async fn session_of_claude_code_may_be_in_its_body() {
 
 #[tokio::test]
 async fn long_values_are_cut_and_odd_ones_do_not_harm() {
-    let mut line = Line::with(Setup::default()).await;
+    let mut line = Line::new().await;
     let long = "ü".repeat(200);
     let agent = format!("codex {long}");
     let fields = [("User-Agent", &*agent), ("session-id", &*long), ("thread-id", "\t \t")];
@@ -246,7 +234,7 @@ async fn long_values_are_cut_and_odd_ones_do_not_harm() {
 
 #[tokio::test]
 async fn fields_of_odd_types_cost_a_record_field_not_the_request() {
-    let mut line = Line::with(Setup::default()).await;
+    let mut line = Line::new().await;
     for endpoint in Endpoint::ALL {
         for (body, model, streaming) in [
             ("{}", "", false),
@@ -285,7 +273,7 @@ async fn fields_of_odd_types_cost_a_record_field_not_the_request() {
 
 #[tokio::test]
 async fn compaction_is_recorded_like_a_response() {
-    let mut line = Line::with(Setup::default()).await;
+    let mut line = Line::new().await;
     let transcript = Transcript::load("responses-plain").unwrap();
     let target = path("openai", "/v1/responses/compact");
     let reply = &transcript.blocking[0];
