@@ -3,10 +3,13 @@
 use std::{future::Future, pin::Pin};
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use uuid::Uuid;
 
+pub use crate::keys::hash_secret;
+
 /// A user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[allow(clippy::exhaustive_structs, reason = "a row, built field by field")]
 pub struct User {
     /// The user's id, the initiator of interceptions.
@@ -26,7 +29,8 @@ pub struct User {
 }
 
 /// Whether a user may use the gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum UserStatus {
     /// Yes.
@@ -35,13 +39,38 @@ pub enum UserStatus {
     Suspended,
 }
 
+impl UserStatus {
+    /// The name used in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            UserStatus::Active => "active",
+            UserStatus::Suspended => "suspended",
+        }
+    }
+}
+
+/// A user to be created.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "built field by field")]
+pub struct NewUser {
+    /// Unique, compared without case (of ASCII letters).
+    pub username: String,
+    /// Display name; may be empty.
+    pub name: String,
+    /// May be empty.
+    pub email: String,
+    /// May be empty.
+    pub avatar_url: String,
+}
+
 /// A gateway API key, without its secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[allow(clippy::exhaustive_structs, reason = "a row, built field by field")]
 pub struct ApiKey {
     /// The 10 characters before the hyphen.
     pub id: String,
     /// SHA-256 of the 22 characters after it.
+    #[serde(skip)]
     pub hashed_secret: [u8; 32],
     /// Whose it is.
     pub user_id: Uuid,
@@ -60,6 +89,7 @@ pub struct ApiKey {
 /// A store of accounts that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the account store failed: {0}")]
+#[allow(clippy::exhaustive_structs, reason = "any store of accounts builds it")]
 pub struct AccountsError(pub String);
 
 /// The future of an account query.

@@ -3,9 +3,13 @@
 //! * [`record`]: the records themselves
 //! * [`Recorder`]: what a layer that records talks to; [`Fanout`] tells several
 //! * [`sqlite`]: the embedded store
+//! * [`accounts`]: users and their API keys
+//! * [`interceptions`]: what was recorded, read back
 //! * [`StructuredLog`]: one log line per record
 pub mod accounts;
 mod fanout;
+pub mod interceptions;
+mod keys;
 mod log;
 pub mod record;
 mod recorder;

@@ -9,9 +9,13 @@
 //! store.close().await
 //! # }
 //! ```
+mod access;
+mod accounts;
 mod admit;
+mod interceptions;
 mod outbox;
 mod queue;
+mod retention;
 mod rows;
 mod schema;
 mod size;
@@ -32,7 +36,10 @@ use chrono::Utc;
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
+pub use self::retention::Purged;
 use self::{
+    access::Readers,
+    accounts::Touched,
     outbox::Outbox,
     queue::{Limits, Queue},
     rows::Rows,
@@ -46,14 +53,14 @@ use crate::{
 };
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// The `error_type` of an interception that a killed gateway left without an end.
 pub const INTERRUPTED: &str = "interrupted";
 
 /// A SQLite database and its one writer. Cheap to clone.
 ///
-/// A start is durable when its future resolves, everything later within about 50 ms: written to the operating system,
+/// A start is durable when its future resolves, everything later within about 100 ms: written to the operating system,
 /// so that it survives the process being killed. [`close`](Sqlite::close) before the process leaves. Dropping the last
 /// clone also has everything written, but nobody waits for it.
 #[derive(Clone)]
@@ -64,6 +71,8 @@ struct Inner {
     /// `None` when another process does the recording.
     queue: Option<Arc<Queue>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    readers: Readers,
+    touched: Mutex<Touched>,
 }
 
 /// How much may wait for the database, and for how long.
@@ -72,12 +81,12 @@ pub struct SqliteOptions(Limits);
 
 impl Default for SqliteOptions {
     fn default() -> SqliteOptions {
-        SqliteOptions(Limits { bytes: 64 << 20, entries: 100_000, delay: Duration::from_millis(50), batch: 256 })
+        SqliteOptions(Limits { bytes: 64 << 20, entries: 100_000, delay: Duration::from_millis(100), batch: 2048 })
     }
 }
 
 impl SqliteOptions {
-    /// 64 MiB, 100,000 records, 50 ms, batches of 256.
+    /// 64 MiB, 100,000 records, 100 ms, batches of 2048.
     pub fn new() -> SqliteOptions {
         SqliteOptions::default()
     }
@@ -97,14 +106,14 @@ impl SqliteOptions {
         self
     }
 
-    /// How long what is not urgent may wait to be written with others; at most a second. Default 50 ms.
+    /// How long what is not urgent may wait to be written with others; at most a second. Default 100 ms.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> SqliteOptions {
         self.0.delay = delay.min(Duration::from_secs(1));
         self
     }
 
-    /// How many records are written at once. Default 256.
+    /// How many records are written at once. Default 2048.
     #[must_use]
     pub fn batch(mut self, records: usize) -> SqliteOptions {
         self.0.batch = records.max(1);
@@ -121,8 +130,8 @@ impl SqliteOptions {
     pub fn open(&self, path: &Path) -> Result<Sqlite, RecordError> {
         let lock = lock(path)?;
         let mut db = schema::open(path)?;
-        // In pages of 4 KiB. Fewer and larger checkpoints write a page that changes often less often.
-        db.pragma_update(None, "wal_autocheckpoint", 4_000).map_err(store)?;
+        // In pages: 16 MiB. Fewer and larger checkpoints write a page that changes often less often.
+        db.pragma_update(None, "wal_autocheckpoint", 2_000).map_err(store)?;
         let number = recover(&mut db, path)?;
         let outbox = Outbox::open(path, number).map_err(io)?;
         let queue = Arc::new(Queue::new(self.0, number));
@@ -131,7 +140,7 @@ impl SqliteOptions {
             // When this one cannot be started, the other leaves with the queue.
             admit::spawn(queue.clone(), outbox).inspect_err(|_| queue.drained()).map_err(io)?,
         ];
-        Ok(Sqlite(Arc::new(Inner { path: path.to_owned(), queue: Some(queue), threads: Mutex::new(threads) })))
+        Ok(Sqlite::new(path, Some(queue), threads))
     }
 }
 
@@ -143,6 +152,27 @@ impl Sqlite {
     /// See [`SqliteOptions::open`].
     pub fn open(path: &Path) -> Result<Sqlite, RecordError> {
         SqliteOptions::default().open(path)
+    }
+
+    /// Opens or creates the database at `path` beside a gateway that may be running: to read what was recorded, and to
+    /// manage accounts. It records nothing: starts are refused, records ignored. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be opened or was made by a newer version.
+    pub fn open_reader(path: &Path) -> Result<Sqlite, RecordError> {
+        drop(schema::open(path)?);
+        Ok(Sqlite::new(path, None, Vec::new()))
+    }
+
+    fn new(path: &Path, queue: Option<Arc<Queue>>, threads: Vec<JoinHandle<()>>) -> Sqlite {
+        Sqlite(Arc::new(Inner {
+            path: path.to_owned(),
+            queue,
+            threads: Mutex::new(threads),
+            readers: Readers::new(path.to_owned()),
+            touched: Mutex::default(),
+        }))
     }
 
     /// Writes everything that was recorded before.

@@ -17,7 +17,7 @@ use std::{
 };
 
 /// In bytes.
-const ROTATE: u64 = 1 << 20;
+const ROTATE: usize = 1 << 20;
 
 const HEADER: usize = 20;
 
@@ -60,7 +60,7 @@ impl Outbox {
         header[4..12].copy_from_slice(&number.to_le_bytes());
         header[12..].copy_from_slice(&checksum(number, content).to_le_bytes());
 
-        if self.files[0].end >= ROTATE && self.files[1].last <= applied {
+        if self.files[0].end >= ROTATE as u64 && self.files[1].last <= applied {
             self.files[1].file.seek(SeekFrom::Start(0))?;
             self.files[1].end = 0;
             self.files.swap(0, 1);
@@ -75,7 +75,7 @@ impl Outbox {
         segment.last = number;
         self.number = number;
         // What one huge group needed is not kept for ever.
-        self.buffer.shrink_to(ROTATE as usize);
+        self.buffer.shrink_to(ROTATE);
         Ok(number)
     }
 }
@@ -186,7 +186,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("db");
         let mut outbox = Outbox::open(&path, 0).unwrap();
-        let large = "x".repeat(ROTATE as usize / 4);
+        let large = "x".repeat(ROTATE / 4);
         // The fourth fills the first file, the eighth the second; nothing is rows yet, so that one grows.
         for number in 1..=12 {
             assert_eq!(append(&mut outbox, 0, &large), number);

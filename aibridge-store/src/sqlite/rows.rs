@@ -1,6 +1,10 @@
 //! Writes batches of records as rows.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+};
 
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 use uuid::Uuid;
@@ -27,7 +31,25 @@ pub(super) struct Rows<'db> {
     tool: Statement<'db>,
     thought: Statement<'db>,
     db: &'db Connection,
-    running: HashMap<Uuid, Running>,
+    running: ById<Running>,
+}
+
+type ById<T> = HashMap<Uuid, T, BuildHasherDefault<RandomHalf>>;
+
+/// Hashes a UUID by its last eight bytes, which are random and our own choice.
+#[derive(Default)]
+struct RandomHalf(u64);
+
+impl Hasher for RandomHalf {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.last_chunk().map_or(0, |last| u64::from_be_bytes(*last));
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// An interception that has a row and no end.
@@ -63,7 +85,7 @@ impl<'db> Rows<'db> {
             seq: db.prepare("SELECT seq FROM aibridge_interceptions WHERE id = ?")?,
             parent: db.prepare(
                 "SELECT i.id, coalesce(i.thread_root_id, i.id) FROM aibridge_tool_usages t \
-                 JOIN aibridge_interceptions i ON i.id = t.interception_id \
+                 CROSS JOIN aibridge_interceptions i ON i.id = t.interception_id \
                  WHERE t.provider_tool_call_id = ?1 AND i.initiator_id = ?2 AND i.id <> ?3 \
                  ORDER BY i.started_at DESC, i.id DESC LIMIT 1",
             )?,
@@ -91,7 +113,7 @@ impl<'db> Rows<'db> {
                  VALUES (?, ?, ?, ?, ?)",
             )?,
             db,
-            running: HashMap::new(),
+            running: ById::default(),
         })
     }
 
@@ -130,7 +152,7 @@ impl<'db> Rows<'db> {
 
     fn write_all(&mut self, batch: &[Entry], applied: Option<u64>) -> rusqlite::Result<Written> {
         // An interception that began and ended within the batch is written once.
-        let mut ends: HashMap<Uuid, Option<&End>> = HashMap::new();
+        let mut ends: ById<Option<&End>> = ById::default();
         for entry in batch {
             match &entry.item {
                 Item::Start(start, _) => {

@@ -35,6 +35,8 @@ fn connect(path: &Path, extra: OpenFlags) -> Result<Connection, RecordError> {
     let db = Connection::open_with_flags(path, flags).map_err(store)?;
     db.busy_timeout(BUSY).map_err(store)?;
     db.set_prepared_statement_cache_capacity(32);
+    // Counts for a new database only. Half as many writes as with 4 KiB, and few tables to waste room in.
+    db.pragma_update(None, "page_size", 8192).map_err(store)?;
     db.pragma_update(None, "journal_mode", "wal").map_err(store)?;
     // A killed process loses nothing that was committed: the WAL is in the page cache. FULL would add a disk flush to
     // every start to also survive a power failure.
@@ -69,7 +71,6 @@ fn version(db: &Connection) -> Result<usize, RecordError> {
 }
 
 /// The store's own error for SQLite's.
-#[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
 pub(super) fn store(error: rusqlite::Error) -> RecordError {
     RecordError::Store(error.to_string())
 }

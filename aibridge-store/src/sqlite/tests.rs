@@ -10,25 +10,25 @@ use super::*;
 use crate::record::{End, ModelThought, TokenUsage, ToolUsage, UserPrompt};
 
 /// A database in a directory of its own.
-pub(super) struct Place {
+pub(crate) struct Place {
     dir: TempDir,
 }
 
 impl Place {
-    pub(super) fn new() -> Place {
+    pub(crate) fn new() -> Place {
         Place { dir: tempfile::tempdir().unwrap() }
     }
 
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("records.db")
     }
 
-    pub(super) fn open(&self) -> Sqlite {
+    pub(crate) fn open(&self) -> Sqlite {
         Sqlite::open(&self.path()).unwrap()
     }
 
     /// Every row of a query, values joined by `|`.
-    pub(super) fn rows(&self, sql: &str) -> Vec<String> {
+    pub(crate) fn rows(&self, sql: &str) -> Vec<String> {
         let db = Connection::open(self.path()).unwrap();
         let mut statement = db.prepare(sql).unwrap();
         let columns = statement.column_count();
@@ -44,25 +44,25 @@ impl Place {
         rows.unwrap().collect::<Result<_, _>>().unwrap()
     }
 
-    pub(super) fn count(&self, table: &str) -> u64 {
+    pub(crate) fn count(&self, table: &str) -> u64 {
         self.rows(&format!("SELECT count(*) FROM {table}"))[0].parse().unwrap()
     }
 }
 
 /// Hours after an arbitrary noon.
-pub(super) fn at(hours: i64) -> DateTime<Utc> {
+pub(crate) fn at(hours: i64) -> DateTime<Utc> {
     "2026-03-01T12:00:00.000042Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(hours)
 }
 
-pub(super) fn id(n: u128) -> Uuid {
+pub(crate) fn id(n: u128) -> Uuid {
     Uuid::from_u128(0x0195_0000_0000_7000_8000_0000_0000_0000 + n)
 }
 
-pub(super) fn object(value: Value) -> Map<String, Value> {
+pub(crate) fn object(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
-pub(super) fn start(n: u128) -> Start {
+pub(crate) fn start(n: u128) -> Start {
     Start {
         id: id(n),
         initiator_id: id(0xa),
@@ -87,7 +87,7 @@ pub(super) fn start(n: u128) -> Start {
     }
 }
 
-pub(super) fn prompt(n: u128) -> Arc<Record> {
+pub(crate) fn prompt(n: u128) -> Arc<Record> {
     Arc::new(Record::UserPrompt(UserPrompt {
         id: id(n + 0x1000),
         interception_id: id(n),
@@ -98,7 +98,7 @@ pub(super) fn prompt(n: u128) -> Arc<Record> {
     }))
 }
 
-pub(super) fn usage(n: u128) -> Arc<Record> {
+pub(crate) fn usage(n: u128) -> Arc<Record> {
     Arc::new(Record::TokenUsage(TokenUsage {
         id: id(n + 0x2000),
         interception_id: id(n),
@@ -113,7 +113,7 @@ pub(super) fn usage(n: u128) -> Arc<Record> {
     }))
 }
 
-pub(super) fn tool(n: u128, call: &str) -> Arc<Record> {
+pub(crate) fn tool(n: u128, call: &str) -> Arc<Record> {
     Arc::new(Record::ToolUsage(ToolUsage {
         id: Uuid::now_v7(),
         interception_id: id(n),
@@ -130,7 +130,7 @@ pub(super) fn tool(n: u128, call: &str) -> Arc<Record> {
     }))
 }
 
-pub(super) fn thought(n: u128) -> Arc<Record> {
+pub(crate) fn thought(n: u128) -> Arc<Record> {
     Arc::new(Record::ModelThought(ModelThought {
         id: id(n + 0x4000),
         interception_id: id(n),
@@ -140,7 +140,7 @@ pub(super) fn thought(n: u128) -> Arc<Record> {
     }))
 }
 
-pub(super) fn end(n: u128) -> End {
+pub(crate) fn end(n: u128) -> End {
     End {
         id: id(n),
         ended_at: at(1),
@@ -156,7 +156,7 @@ pub(super) fn end(n: u128) -> End {
     }
 }
 
-pub(super) fn ended(end: End) -> Arc<Record> {
+pub(crate) fn ended(end: End) -> Arc<Record> {
     Arc::new(Record::End(end))
 }
 

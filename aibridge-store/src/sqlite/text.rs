@@ -1,9 +1,11 @@
 //! Ids and timestamps as the database holds them, written without allocating.
 
+use std::str::FromStr;
+
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use rusqlite::{
-    ToSql,
-    types::{ToSqlOutput, ValueRef},
+    Row, ToSql,
+    types::{ToSqlOutput, Type, ValueRef},
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -30,6 +32,7 @@ pub(super) struct Stamp([u8; 27]);
 
 impl Stamp {
     pub(super) fn new(time: DateTime<Utc>) -> Stamp {
+        let time = time.naive_utc();
         let mut text = *b"0000-00-00T00:00:00.000000Z";
         put(&mut text[0..4], time.year().clamp(0, 9999).unsigned_abs());
         put(&mut text[5..7], time.month());
@@ -59,6 +62,39 @@ fn put(digits: &mut [u8], mut value: u32) {
 /// A JSON object. The empty one, which most are, costs nothing.
 pub(super) fn json(map: &Map<String, Value>) -> std::borrow::Cow<'static, str> {
     if map.is_empty() { "{}".into() } else { serde_json::to_string(map).expect("keys are strings").into() }
+}
+
+/// Reads a column that holds an id or a timestamp.
+pub(super) fn column<T>(row: &Row<'_>, index: usize) -> rusqlite::Result<T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    let invalid = |error: T::Err| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, error.into());
+    row.get_ref(index)?.as_str()?.parse().map_err(invalid)
+}
+
+/// The same for one that may be null.
+pub(super) fn optional<T>(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<T>>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    if row.get_ref(index)? == ValueRef::Null { Ok(None) } else { column(row, index).map(Some) }
+}
+
+/// Reads a column that holds a JSON object.
+pub(super) fn object(row: &Row<'_>, index: usize) -> rusqlite::Result<Map<String, Value>> {
+    let invalid = |error: serde_json::Error| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, error.into());
+    serde_json::from_str(row.get_ref(index)?.as_str()?).map_err(invalid)
+}
+
+/// Reads a column that holds a count.
+pub(super) fn count(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
+    row.get(index).map(i64::cast_unsigned)
+}
+
+/// The same for one that may be null.
+pub(super) fn optional_count(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<u64>> {
+    Ok(row.get::<_, Option<i64>>(index)?.map(i64::cast_unsigned))
 }
 
 /// The database's integers are signed.
