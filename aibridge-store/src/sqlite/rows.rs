@@ -319,7 +319,7 @@ impl<'db> Rows<'db> {
             record.provider_item_id,
             record.server_url,
             record.tool,
-            record.input.to_string(),
+            record.input_text(),
             record.injected,
             record.invocation_error,
             json(&record.metadata),
