@@ -117,7 +117,7 @@ fn log_tool(tool: &ToolUsage) {
         record_type = "tool_usage",
         interception_id = %tool.interception_id,
         tool = tool.tool,
-        input = %tool.input,
+        input = %tool.input_text(),
         server_url = tool.server_url,
         injected = tool.injected,
         created_at = time(tool.created_at),

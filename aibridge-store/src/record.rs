@@ -1,6 +1,6 @@
 //! The records: an interception's [`Start`], what it reports while it runs, and its [`End`].
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -153,6 +153,17 @@ pub struct ToolUsage {
     pub metadata: Map<String, Value>,
     /// When it was recorded.
     pub created_at: DateTime<Utc>,
+}
+
+impl ToolUsage {
+    /// The input as text: JSON, or what the model wrote when that was not JSON; empty when it is not recorded.
+    pub fn input_text(&self) -> Cow<'_, str> {
+        match &self.input {
+            Value::Null => Cow::Borrowed(""),
+            Value::String(raw) => Cow::Borrowed(raw),
+            json => Cow::Owned(json.to_string()),
+        }
+    }
 }
 
 /// Reasoning of the model.

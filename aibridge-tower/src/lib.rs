@@ -12,6 +12,8 @@ pub mod record;
 pub mod refuse;
 pub mod route;
 pub mod shape;
+#[cfg(test)]
+mod testing;
 pub mod upstream;
 
 pub use context::{Byok, ProviderRoute};

@@ -241,9 +241,4 @@ mod tests {
             assert_eq!(Format::guess(path, headers), expected, "{path}");
         }
     }
-
-    /// todo
-    pub fn guess(path: &str, headers: &http::HeaderMap) -> Format { todo!("{path}{headers:?}") }
-    /// todo
-    pub fn read_error(self, body: &[u8]) -> Option<super::ProviderError> { todo!("{body:?}") }
 }

@@ -1,6 +1,10 @@
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 
-use super::{Api, Observed, ProviderError, Reply, Thought, ToolCall, chat, messages, responses, wire::Budget};
+use super::{
+    Api, Observed, ProviderError, Reply, Thought, ToolCall, chat, messages, responses,
+    wire::{Budget, is_done},
+};
 use crate::sse::{Decoder, Event};
 
 /// The largest event that is observed, in bytes.
@@ -112,7 +116,12 @@ impl Observer {
         let mut sink = Sink { reply: &mut self.reply, kept: &mut self.kept, report };
         match state {
             State::Stream { mut decoder, mut reader } => {
-                decoder.finish(&mut |event| reader.event(&event, &mut sink));
+                decoder.finish(&mut |event| {
+                    // Its blank line is missing. Its name alone must not make a terminal event of half of one.
+                    if is_whole(&event) {
+                        reader.event(&event, &mut sink);
+                    }
+                });
                 reader.finish(&mut sink);
             }
             State::Document { frames, length, .. } if length > MAX_DOCUMENT => {
@@ -143,6 +152,11 @@ impl Observer {
     pub fn reply(&self) -> &Reply {
         &self.reply
     }
+}
+
+/// Whether the data of an event that was not ended is all there.
+fn is_whole(event: &Event<'_>) -> bool {
+    !event.oversize && (is_done(event.data) || serde_json::from_slice::<IgnoredAny>(event.data).is_ok())
 }
 
 impl Reader {
@@ -280,6 +294,26 @@ mod tests {
             observer.feed(&Bytes::from_static(b"{\"id\":\"x\","), &mut unreported);
             observer.finish(&mut unreported);
             assert_eq!((observer.reply().unobserved, observer.reply().terminal), (1, false), "{api:?}");
+        }
+    }
+
+    #[test]
+    fn half_a_terminal_event_ends_nothing() {
+        for (api, event) in [
+            (Api::Messages, "event: message_stop\ndata: {\"type\":\"message_stop\"}"),
+            (Api::Messages, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}"),
+            (Api::Chat, "data: [DONE]"),
+            (Api::Responses, "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{}}"),
+            (Api::Responses, "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{}}"),
+        ] {
+            for at in 0..=event.len() {
+                let mut observer = Observer::streaming(api);
+                observer.feed(&Bytes::copy_from_slice(&event.as_bytes()[..at]), &mut unreported);
+                observer.finish(&mut unreported);
+                let reply = observer.reply();
+                let whole = at == event.len();
+                assert_eq!((reply.terminal, reply.unobserved), (whole, 0), "{}", &event[..at]);
+            }
         }
     }
 

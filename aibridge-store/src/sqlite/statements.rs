@@ -43,9 +43,10 @@ impl<'db> Statements<'db> {
                  (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             seq: db.prepare("SELECT seq FROM aibridge_interceptions WHERE id = ?")?,
+            // Crossed, so that the planner begins with the call: an initiator has far more interceptions than a call has uses.
             parent: db.prepare(
                 "SELECT i.id, coalesce(i.thread_root_id, i.id) FROM aibridge_tool_usages t \
-                 JOIN aibridge_interceptions i ON i.id = t.interception_id \
+                 CROSS JOIN aibridge_interceptions i ON i.id = t.interception_id \
                  WHERE t.provider_tool_call_id = ?1 AND i.initiator_id = ?2 AND i.id <> ?3 \
                  ORDER BY i.started_at DESC, i.id DESC LIMIT 1",
             )?,
@@ -207,7 +208,7 @@ impl<'db> Statements<'db> {
             record.provider_item_id,
             record.server_url,
             record.tool,
-            record.input.to_string(),
+            record.input_text(),
             record.injected,
             record.invocation_error,
             json(&record.metadata),

@@ -55,3 +55,6 @@ pub use future::ResponseFuture;
 pub use layer::AuthLayer;
 pub use service::Auth;
 pub(crate) use token::remove as remove_headers;
+
+#[cfg(test)]
+mod tests;

@@ -107,3 +107,6 @@ fn credential(instance: &Instance) -> Result<Option<(HeaderName, HeaderValue)>, 
     value.set_sensitive(true);
     Ok(Some((name, value)))
 }
+
+#[cfg(test)]
+mod tests;

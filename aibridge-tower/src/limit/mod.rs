@@ -13,3 +13,6 @@ mod rate;
 
 pub use in_flight::{InFlight, InFlightBody, InFlightFuture, InFlightLayer};
 pub use rate::{Rate, RateLayer};
+
+#[cfg(test)]
+mod tests;

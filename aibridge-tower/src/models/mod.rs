@@ -72,3 +72,6 @@ where
         ResponseFuture::own(refuse::response(request.body().api().format(), refusal))
     }
 }
+
+#[cfg(test)]
+mod tests;

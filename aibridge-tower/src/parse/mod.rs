@@ -38,3 +38,6 @@ mod understand;
 pub use body::AiBody;
 pub use future::ResponseFuture;
 pub use service::{Parse, ParseLayer};
+
+#[cfg(test)]
+mod tests;

@@ -187,3 +187,6 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

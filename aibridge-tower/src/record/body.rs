@@ -28,6 +28,8 @@ pin_project! {
         // Taken at the end, which drops this body's hold on the interception.
         observation: Option<Observation>,
         last: Option<Result<Bytes, Truncated>>,
+        // Nothing may follow them, so that they wait for `last`.
+        trailers: Option<Frame<Bytes>>,
         over: bool,
         guard: Option<RoundTrip>,
     }
@@ -44,7 +46,7 @@ pin_project! {
 impl<B: Body<Data = Bytes>> ResponseBody<B> {
     pub(super) fn observe(head: &mut Parts, inner: B, trip: RoundTrip, api: Api, hide_usage: bool) -> ResponseBody<B> {
         let observation = Some(Observation::new(head, trip, api, hide_usage));
-        let mut body = ResponseBody { inner, observation, last: None, over: false, guard: None };
+        let mut body = ResponseBody { inner, observation, last: None, trailers: None, over: false, guard: None };
         if body.inner.is_end_stream() {
             body.over = true;
             body.last = body.observation.take().and_then(|mut observation| settle(&mut observation, Ending::Clean));
@@ -56,7 +58,7 @@ impl<B: Body<Data = Bytes>> ResponseBody<B> {
     pub(super) fn refused(inner: B, mut trip: RoundTrip, refusal: &Refusal) -> ResponseBody<B> {
         trip.cancel();
         trip.interception().refused(Outcome::Refused, refusal);
-        ResponseBody { inner, observation: None, last: None, over: false, guard: Some(trip) }
+        ResponseBody { inner, observation: None, last: None, trailers: None, over: false, guard: Some(trip) }
     }
 }
 
@@ -72,8 +74,10 @@ where
         let mut this = self.project();
         loop {
             if *this.over {
-                let last = this.last.take();
-                return Poll::Ready(last.map(|last| last.map(Frame::data).map_err(Into::into)));
+                return Poll::Ready(match this.last.take() {
+                    Some(last) => Some(last.map(Frame::data).map_err(Into::into)),
+                    None => this.trailers.take().map(Ok),
+                });
             }
             let frame = ready!(this.inner.as_mut().poll_frame(cx));
             let Some(observation) = this.observation.as_mut() else {
@@ -85,17 +89,23 @@ where
             };
             match frame {
                 Some(Ok(frame)) => {
-                    let frame = match frame.into_data() {
-                        Ok(data) => Frame::data(observation.take_in(data)),
-                        Err(trailers) => trailers,
+                    let data = match frame.into_data() {
+                        Ok(data) => observation.take_in(data),
+                        Err(trailers) => {
+                            *this.over = true;
+                            *this.last = settle(observation, Ending::Clean);
+                            *this.trailers = Some(trailers);
+                            *this.observation = None;
+                            continue;
+                        }
                     };
                     if this.inner.is_end_stream() {
                         *this.over = true;
                         *this.last = settle(observation, Ending::Clean);
                         *this.observation = None;
                     }
-                    if frame.data_ref().is_none_or(|data| !data.is_empty()) {
-                        return Poll::Ready(Some(Ok(frame)));
+                    if !data.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(data))));
                     }
                 }
                 None => {
@@ -118,7 +128,7 @@ where
 
     fn is_end_stream(&self) -> bool {
         match self.over {
-            true => self.last.is_none(),
+            true => self.last.is_none() && self.trailers.is_none(),
             false => self.observation.is_none() && self.inner.is_end_stream(),
         }
     }
@@ -152,3 +162,6 @@ impl<B> fmt::Debug for ResponseBody<B> {
         f.debug_struct("ResponseBody").field("observation", &self.observation).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

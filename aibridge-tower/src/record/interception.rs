@@ -282,3 +282,6 @@ impl fmt::Debug for Interception {
         f.debug_tuple("Interception").field(&self.0.start.id).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ mod layer;
 mod observation;
 mod round_trip;
 mod service;
+#[cfg(test)]
+mod testing;
 mod whole_events;
 
 use http::HeaderName;

@@ -169,9 +169,11 @@ impl Observation {
             Reading::Nothing(reply) => self.trip.settle(reply),
             Reading::Error(_) => self.trip.settle(&Reply::default()),
         }
+        // A stream of a response that goes on in the background broke off as any other.
+        let broke_off = outcome == Outcome::Truncated || (outcome == Outcome::Accepted && self.streaming);
         match (outcome, &mut self.events) {
-            (Outcome::Truncated, Some(events)) => Rest::Bytes(events.cut(self.api)),
-            (Outcome::Truncated, None) => Rest::Reset,
+            (_, Some(events)) if broke_off => Rest::Bytes(events.cut(self.api)),
+            (_, None) if broke_off => Rest::Reset,
             (_, Some(events)) => Rest::Bytes(events.rest()),
             (_, None) if ending == Ending::Broken => Rest::Reset,
             (_, None) => Rest::Bytes(Bytes::new()),

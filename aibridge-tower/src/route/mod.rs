@@ -37,3 +37,6 @@ pub use crate::answer::ResponseFuture;
 pub use mount::DEFAULT_MOUNTS;
 pub use probe::{Probe, ProbeLayer};
 pub use service::{Route, RouteLayer};
+
+#[cfg(test)]
+mod tests;

@@ -29,3 +29,6 @@ mod service;
 
 pub use future::ResponseFuture;
 pub use service::{Shape, ShapeLayer};
+
+#[cfg(test)]
+mod tests;

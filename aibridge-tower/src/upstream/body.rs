@@ -131,3 +131,6 @@ impl<B> std::fmt::Debug for ResponseBody<B> {
         f.debug_struct("ResponseBody").field("gathered", &self.gathered.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

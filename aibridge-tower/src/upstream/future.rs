@@ -11,7 +11,8 @@ use http::Response;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::{ResponseBody, UpstreamError};
+use super::{ResponseBody, UpstreamError, request_body::BrokenOff};
+use crate::refuse;
 
 pin_project! {
     /// The future of [`Upstream`](super::Upstream).
@@ -56,6 +57,9 @@ impl Future for ResponseFuture {
                         Ok(mut response) => {
                             headers::to_client(response.headers_mut());
                             Ok(response.map(ResponseBody::new))
+                        }
+                        Err(error) if refuse::chain(&error).any(|cause| cause.is::<BrokenOff>()) => {
+                            Err(UpstreamError::RequestBody(error.into()))
                         }
                         Err(error) => Err(UpstreamError::Unreachable(error.into())),
                     });

@@ -39,3 +39,6 @@ impl Upstream<()> {
         UpstreamBuilder::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,11 @@ pin_project! {
     }
 }
 
+/// The client's body failed: hyper reports it like any other error of the call.
+#[derive(Debug, thiserror::Error)]
+#[error("the client's body broke off")]
+pub(super) struct BrokenOff(#[source] BoxError);
+
 impl<B> Body for RequestBody<B>
 where
     B: Body<Data = Bytes>,
@@ -30,7 +35,9 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         Poll::Ready(match self.project() {
             RequestBodyProj::Parsed { body } => ready!(body.poll_frame(cx)).map(|frame| frame.map_err(Into::into)),
-            RequestBodyProj::Stream { body } => ready!(body.poll_frame(cx)).map(|frame| frame.map_err(Into::into)),
+            RequestBodyProj::Stream { body } => {
+                ready!(body.poll_frame(cx)).map(|frame| frame.map_err(|error| BrokenOff(error.into()).into()))
+            }
         })
     }
 

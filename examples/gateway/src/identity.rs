@@ -3,60 +3,70 @@
 use std::sync::Arc;
 
 use aibridge_providers::provider::Secret;
-use aibridge_store::{accounts::Accounts, sqlite::Sqlite};
+use aibridge_store::{
+    accounts::{Accounts, User, UserStatus},
+    sqlite::Sqlite,
+};
 use aibridge_tower::auth::{
     Actor, AuthError, Authenticate,
-    source::{ApiKeys, Cached, Chain, Coder, Jwt, SourceError},
+    source::{ApiKeys, Cached, Chain, Coder, SourceError},
 };
+use chrono::Utc;
 use futures::future::BoxFuture;
 
-use crate::config::{Authentication, Oidc};
+use crate::config::Authentication;
 
-/// The sources of identity, remembered for a while.
-pub(crate) type Identity = Arc<Cached<Known>>;
+/// The sources of identity, whose answers are kept for a while.
+pub(crate) type Identity = Arc<Cached<Chain>>;
 
 /// The sources that are configured. The gateway's own keys always are.
 pub(crate) fn identity(authentication: &Authentication, store: &Sqlite) -> Result<Identity, SourceError> {
     let accounts: Arc<dyn Accounts> = Arc::new(store.clone());
     let mut sources = Chain::new().then(ApiKeys::new(accounts));
     if let Some(oidc) = &authentication.oidc {
-        sources = sources.then(jwt(oidc)?);
+        sources = sources.then(Introduced { source: oidc.source()?, store: store.clone() });
     }
     if let Some(url) = &authentication.coder_url {
-        sources = sources.then(Coder::new(url.clone())?);
+        sources = sources.then(Introduced { source: Coder::new(url.clone())?, store: store.clone() });
     }
-    Ok(Arc::new(Cached::new(Known { sources: Arc::new(sources), store: store.clone() })))
-}
-
-fn jwt(oidc: &Oidc) -> Result<Jwt, SourceError> {
-    let mut builder =
-        Jwt::builder().issuer(&oidc.issuer).audience(&oidc.audience).username_claim(&oidc.username_field);
-    if let Some(url) = &oidc.jwks_url {
-        builder = builder.jwks_url(url.clone());
-    }
-    if let Some(pem) = &oidc.public_key_pem {
-        builder = builder.pem(pem);
-    }
-    if let Some(secret) = &oidc.hmac_secret {
-        builder = builder.secret(secret.clone());
-    }
-    builder.build()
+    Ok(Arc::new(Cached::new(sources)))
 }
 
 /// Writes users that another source vouches for into the store, so that records can be told by name.
-pub(crate) struct Known {
-    sources: Arc<Chain>,
+#[derive(Debug)]
+struct Introduced<A> {
+    source: A,
     store: Sqlite,
 }
 
-impl Authenticate for Known {
+impl<A: Authenticate> Authenticate for Introduced<A> {
     type Future = BoxFuture<'static, Result<Actor, AuthError>>;
 
     fn authenticate(&self, token: &Secret) -> Self::Future {
-        let (check, store) = (self.sources.authenticate(token), self.store.clone());
+        let (check, store) = (self.source.authenticate(token), self.store.clone());
         Box::pin(async move {
             let actor = check.await?;
+            introduce(store, &actor);
             Ok(actor)
         })
     }
+}
+
+/// In the background: no request waits for a name.
+fn introduce(store: Sqlite, actor: &Actor) {
+    let text = |key: &str| actor.metadata.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let user = User {
+        id: actor.id,
+        username: actor.username.to_string(),
+        name: text("name"),
+        email: text("email"),
+        avatar_url: text("avatar_url"),
+        status: UserStatus::Active,
+        created_at: Utc::now(),
+    };
+    tokio::spawn(async move {
+        if let Err(error) = store.upsert_user(user).await {
+            tracing::warn!(%error, "a user could not be written");
+        }
+    });
 }

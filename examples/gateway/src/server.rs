@@ -22,7 +22,8 @@ const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Serves until the process is told to stop.
 pub(crate) async fn run(config: Config, warnings: Vec<Warning>, is_demo: bool) -> anyhow::Result<()> {
     let _logging = logging::start(&config.host.log)?;
-    for warning in &warnings {
+    // The demo brings its own providers, of which the configuration knows nothing.
+    for warning in warnings.iter().filter(|_| !is_demo) {
         tracing::warn!("{warning}");
     }
     let stop = stop_on_signals()?;

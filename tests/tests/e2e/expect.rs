@@ -1,6 +1,6 @@
 //! What a transcript leads to: on the wire, and in the records.
 
-use aibridge_store::record::{Outcome, Record};
+use aibridge_store::record::Record;
 use aibridge_tests::{Endpoint, Reply, Transcript, events};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -174,18 +174,4 @@ pub(crate) fn without_error_event(endpoint: Endpoint, body: &Bytes) -> Option<By
     let data = last.strip_prefix(name)?.strip_suffix(b"\n\n")?;
     let is_it = serde_json::from_slice::<Value>(data).is_ok_and(|data| data == error_event(endpoint));
     is_it.then(|| body.slice(..body.len() - last.len()))
-}
-
-/// The outcome by its name in records.
-pub(crate) fn outcome(name: &Value) -> Outcome {
-    let all = [
-        Outcome::Completed,
-        Outcome::ProviderError,
-        Outcome::Truncated,
-        Outcome::ClientGone,
-        Outcome::Refused,
-        Outcome::GatewayError,
-        Outcome::Accepted,
-    ];
-    all.into_iter().find(|outcome| name == outcome.as_str()).unwrap()
 }

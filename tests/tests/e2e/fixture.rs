@@ -124,9 +124,8 @@ impl Gateway {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
                 let service = TowerToHyperService::new(pipeline.clone());
-                let connection = http1::Builder::new()
-                    .preserve_header_case(true)
-                    .serve_connection(TokioIo::new(stream), service);
+                let connection =
+                    http1::Builder::new().preserve_header_case(true).serve_connection(TokioIo::new(stream), service);
                 tokio::spawn(async move { drop(connection.await) });
             }
         });
@@ -314,4 +313,3 @@ impl Recorded {
         self.records.iter().filter_map(|record| pick(record)).collect()
     }
 }
-

@@ -1,6 +1,12 @@
 //! Whole pipelines over real sockets, between a raw client and a scripted provider.
 
 mod bytes;
+mod encodings;
 mod ends;
 mod expect;
 mod fixture;
+mod headers;
+mod line;
+mod records;
+mod refusals;
+mod routes;

@@ -27,10 +27,10 @@ mod value;
 use std::path::Path;
 
 pub(crate) use help::{help, version};
-pub(crate) use provider::{BedrockConfig, BedrockProtocol, ProviderConfig};
+pub(crate) use provider::ProviderConfig;
 pub(crate) use report::{ConfigError, Warning};
 pub(crate) use resolve::ReadFile;
-pub(crate) use typed::{Authentication, Gateway, Host, Log, LogSink, Oidc, OidcKey, RecordingPolicy, Tls};
+pub(crate) use typed::{Authentication, Gateway, Host, Log, LogSink, RecordingPolicy};
 
 use report::Report;
 use resolve::choose;

@@ -25,10 +25,6 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn option(definition: &'static Definition) -> Found {
-        Found { slot: Slot { definition, member: None }, file: false }
-    }
-
     /// Finds `name` by `find`, or, if it ends in `suffix` and what is before names a secret, that secret's file.
     fn with_file(
         name: &str,

@@ -26,6 +26,7 @@ pub(crate) async fn instances() -> anyhow::Result<Vec<Instance>> {
 pub(crate) fn instructions(address: SocketAddr, token: &SecretString, data_dir: &str) -> String {
     let token = token.expose_secret();
     let base = format!("http://{address}/api/v2/aibridge");
+    let program = std::env::args().next().unwrap_or_else(|| "aibridge-gateway".to_owned());
     format!(
         r#"
 The gateway serves a scripted provider, so no key of any provider is needed. Try it:
@@ -41,7 +42,7 @@ The gateway serves a scripted provider, so no key of any provider is needed. Try
 
 Then see who asked what:
 
-  aibridge-gateway interceptions list --data-dir {data_dir}
+  {program} interceptions list --data-dir {data_dir}
 
 Settings for agents and SDKs:
 

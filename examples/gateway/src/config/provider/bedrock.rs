@@ -4,6 +4,7 @@ use crate::config::{definition::Definition, table::PROVIDER};
 
 /// What an instance on Amazon Bedrock needs.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "checked now; used by the Bedrock layer, which comes later"))]
 pub(crate) struct BedrockConfig {
     /// The region requests are signed for; `None` if only a URL was given.
     pub(crate) region: Option<String>,

@@ -1,7 +1,7 @@
 use aibridge_providers::provider::Kind;
 
 use super::{Given, env};
-use crate::config::{BedrockProtocol, ProviderConfig};
+use crate::config::{ProviderConfig, provider::BedrockProtocol};
 
 #[track_caller]
 fn only(given: &Given) -> ProviderConfig {

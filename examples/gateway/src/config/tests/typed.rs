@@ -1,7 +1,7 @@
 use std::{path::Path, time::Duration};
 
 use super::{env, flags};
-use crate::config::{LogSink, OidcKey, RecordingPolicy};
+use crate::config::{LogSink, RecordingPolicy, typed::authentication::OidcKey};
 
 #[test]
 fn defaults_are_those_of_the_documentation() {

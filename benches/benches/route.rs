@@ -1,0 +1,47 @@
+//! What Probe and Route add: the instance, the route, and the URL of the provider.
+
+use std::{fmt::Debug, hint::black_box};
+
+use aibridge_benches::{
+    inputs::{self, Format},
+    service::{Ask, Provider, call, registry, request},
+};
+use aibridge_tower::route::{ProbeLayer, RouteLayer};
+use bytes::Bytes;
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::Full;
+use tokio::runtime::Builder;
+use tower_layer::Layer;
+use tower_service::Service;
+
+fn bench<S, R>(criterion: &mut Criterion, name: &str, service: S)
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>, Error: Debug> + Clone,
+    R: Body<Data = Bytes, Error: Debug>,
+{
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let ask = Ask::new(inputs::small_request(false));
+    let expected = provider().reply_len();
+    criterion.bench_function(name, |bencher| {
+        bencher.to_async(&runtime).iter_batched(
+            || request(&ask),
+            |request| call(black_box(service.clone()), request, expected),
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+fn provider() -> Provider {
+    Provider::document(inputs::reply(Format::Messages))
+}
+
+fn benches(criterion: &mut Criterion) {
+    bench(criterion, "route/without", provider());
+    bench(criterion, "route/probe", ProbeLayer::new(registry()).layer(provider()));
+    bench(criterion, "route/route", RouteLayer::new(registry()).layer(provider()));
+}
+
+criterion_group!(layer, benches);
+criterion_main!(layer);

@@ -1,1 +1,0 @@
-//! How round trips end, and what the records say of it.
