@@ -15,8 +15,10 @@ use super::UpstreamError;
 
 /// A frame that follows the last one within this time is part of a burst.
 const BURST: Duration = Duration::from_micros(300);
-/// How many scheduler turns a burst is waited for. hyper hands over one frame a wake-up, so that polling it again at
-/// once never finds the next; after two turns its connection task has had its say.
+/// How long a burst is left alone before what has come of it is passed on.
+const HOLD: Duration = Duration::from_millis(1);
+/// How many scheduler turns the next frame of a burst is waited for. hyper hands over one frame a wake-up, so that
+/// polling it again at once never finds the next; after two turns its connection task has had its say.
 const TURNS: u8 = 2;
 /// A burst is passed on when it has grown to this size, and a frame of half of it is not copied into one.
 const FULL: usize = 32 * 1024;
@@ -31,6 +33,9 @@ pin_project! {
         inner: B,
         gathered: BytesMut,
         turns: u8,
+        // Runs while a burst is left alone. Made for the first burst, and kept for the next.
+        hold: Option<Pin<Box<Sleep>>>,
+        holding: bool,
         last_frame: Option<Instant>,
         // What came behind `gathered` and cannot be merged with it.
         next: Option<Option<Result<Frame<Bytes>, UpstreamError>>>,
@@ -39,7 +44,7 @@ pin_project! {
 
 impl<B: Body<Data = Bytes>> ResponseBody<B> {
     pub(super) fn new(inner: B) -> ResponseBody<B> {
-        ResponseBody { inner, gathered: BytesMut::new(), turns: 0, last_frame: None, next: None }
+        ResponseBody { inner, gathered: BytesMut::new(), turns: 0, hold: None, holding: false, last_frame: None, next: None }
     }
 }
 
