@@ -46,7 +46,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use self::{access::Readers, accounts::Touched, queue::Queue};
+use self::{access::Readers, accounts::Touched, admit::Admission, queue::Queue};
 pub use self::{
     open::{INTERRUPTED, SqliteOptions},
     retention::Purged,
@@ -71,6 +71,8 @@ struct Inner {
     path: PathBuf,
     /// `None` when another process does the recording.
     queue: Option<Arc<Queue>>,
+    /// There with the queue.
+    admission: Option<Arc<Mutex<Admission>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     readers: Readers,
     touched: Mutex<Touched>,
@@ -94,13 +96,19 @@ impl Sqlite {
     /// When the database cannot be opened or was made by a newer version.
     pub fn open_reader(path: &Path) -> Result<Sqlite, RecordError> {
         drop(schema::open(path)?);
-        Ok(Sqlite::new(path, None, Vec::new()))
+        Ok(Sqlite::new(path, None, None, Vec::new()))
     }
 
-    fn new(path: &Path, queue: Option<Arc<Queue>>, threads: Vec<JoinHandle<()>>) -> Sqlite {
+    fn new(
+        path: &Path,
+        queue: Option<Arc<Queue>>,
+        admission: Option<Arc<Mutex<Admission>>>,
+        threads: Vec<JoinHandle<()>>,
+    ) -> Sqlite {
         Sqlite(Arc::new(Inner {
             path: path.to_owned(),
             queue,
+            admission,
             threads: Mutex::new(threads),
             readers: Readers::new(path.to_owned()),
             touched: Mutex::default(),
@@ -162,10 +170,15 @@ impl Sqlite {
 
 impl Recorder for Sqlite {
     fn start(&self, start: &Arc<Start>) -> Started {
-        let Some(queue) = &self.0.queue else { return Started::ready(Err(RecordError::Closed)) };
+        let Some((queue, admission)) = self.0.queue.as_ref().zip(self.0.admission.as_ref()) else {
+            return Started::ready(Err(RecordError::Closed));
+        };
         let (reply, started) = oneshot::channel();
         match queue.start(start, reply) {
-            Ok(()) => Started::reply(started),
+            Ok(()) => {
+                admit::admit(queue, admission);
+                Started::reply(started)
+            }
             Err(error) => Started::ready(Err(error)),
         }
     }

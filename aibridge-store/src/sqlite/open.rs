@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -11,7 +11,9 @@ use chrono::Utc;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::{
-    Sqlite, admit, outbox,
+    Sqlite,
+    admit::{self, Admission},
+    outbox,
     outbox::Outbox,
     queue::{Limits, Queue},
     schema,
@@ -86,12 +88,13 @@ impl SqliteOptions {
         let number = recover(&mut db, path)?;
         let outbox = Outbox::open(path, number).map_err(io)?;
         let queue = Arc::new(Queue::new(self.0, number));
+        let admission = Arc::new(Mutex::new(Admission::new(outbox)));
         let threads = vec![
             writer::spawn(db, queue.clone(), lock).map_err(io)?,
             // When this one cannot be started, the other leaves with the queue.
-            admit::spawn(queue.clone(), outbox).inspect_err(|_| queue.drained()).map_err(io)?,
+            admit::spawn(queue.clone(), admission.clone()).inspect_err(|_| queue.drained()).map_err(io)?,
         ];
-        Ok(Sqlite::new(path, Some(queue), threads))
+        Ok(Sqlite::new(path, Some(queue), Some(admission), threads))
     }
 }
 

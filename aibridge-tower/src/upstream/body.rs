@@ -1,7 +1,8 @@
 use std::{
+    future::Future,
     mem,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -9,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::UpstreamError;
 
@@ -44,7 +45,15 @@ pin_project! {
 
 impl<B: Body<Data = Bytes>> ResponseBody<B> {
     pub(super) fn new(inner: B) -> ResponseBody<B> {
-        ResponseBody { inner, gathered: BytesMut::new(), turns: 0, hold: None, holding: false, last_frame: None, next: None }
+        ResponseBody {
+            inner,
+            gathered: BytesMut::new(),
+            turns: 0,
+            hold: None,
+            holding: false,
+            last_frame: None,
+            next: None,
+        }
     }
 }
 
@@ -59,6 +68,11 @@ where
         let mut this = self.project();
         if let Some(next) = this.next.take() {
             return Poll::Ready(next);
+        }
+        if *this.holding {
+            // The provider's connection is not read meanwhile, so that its next frames come out of one read.
+            ready!(this.hold.as_mut().expect("made when the burst began").as_mut().poll(cx));
+            *this.holding = false;
         }
         loop {
             match this.inner.as_mut().poll_frame(cx) {
@@ -82,10 +96,19 @@ where
                         *this.next = Some(frame);
                         return Poll::Ready(Some(Ok(flush(this.gathered))));
                     }
+                    let begins = this.gathered.is_empty();
                     this.gathered.extend_from_slice(&data);
                     *this.turns = 0;
                     if this.gathered.len() >= FULL || this.inner.is_end_stream() {
                         return Poll::Ready(Some(Ok(flush(this.gathered))));
+                    }
+                    if begins {
+                        let until = now + HOLD;
+                        let hold = this.hold.get_or_insert_with(|| Box::pin(sleep_until(until)));
+                        hold.as_mut().reset(until);
+                        *this.holding = true;
+                        ready!(hold.as_mut().poll(cx));
+                        *this.holding = false;
                     }
                 }
                 Poll::Ready(other) => {

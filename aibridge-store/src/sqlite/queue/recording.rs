@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Queue {
-    /// Queues a start, and wakes the outbox thread.
+    /// Queues a start, for whoever admits next.
     pub(in crate::sqlite) fn start(&self, start: &Arc<Start>, reply: Reply) -> Result<(), RecordError> {
         let bytes = start_bytes(start);
         let mut state = self.lock();
@@ -26,8 +26,18 @@ impl Queue {
         state.queued += 1;
         state.bytes += bytes;
         state.starts.push(Waiting { start: start.clone(), bytes, reply });
-        self.rouse_outbox(state);
         Ok(())
+    }
+
+    /// Moves the starts that wait into `starts`, which is empty.
+    pub(in crate::sqlite) fn take_starts(&self, starts: &mut Vec<Waiting>) {
+        // The two vectors take turns, so that neither is allocated again.
+        std::mem::swap(&mut self.lock().starts, starts);
+    }
+
+    /// Has the outbox thread admit the starts that wait.
+    pub(in crate::sqlite) fn hand_over(&self) {
+        self.rouse_outbox(self.lock());
     }
 
     /// Queues a record.
