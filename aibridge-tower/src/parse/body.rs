@@ -22,6 +22,7 @@ use crate::auth::remove_headers;
 #[derive(Clone, Debug)]
 pub struct AiBody {
     bytes: Bytes,
+    edited: bool,
     sent: bool,
     understood: Arc<Understood>,
 }
@@ -39,7 +40,7 @@ impl AiBody {
     /// A body of `received` bytes, which decode to `document`.
     pub fn new(api: Api, received: Bytes, document: Document, facts: Facts, caller: Caller) -> AiBody {
         let understood = Understood { api, document, facts, caller, received: received.len() as u64 };
-        AiBody { bytes: received, sent: false, understood: Arc::new(understood) }
+        AiBody { bytes: received, edited: false, sent: false, understood: Arc::new(understood) }
     }
 
     /// The API being spoken.
@@ -55,6 +56,15 @@ impl AiBody {
     /// The body as JSON, decoded, as the client sent it.
     pub fn document(&self) -> &Document {
         &self.understood.document
+    }
+
+    /// The body as JSON, decoded, as it goes upstream: what a further edit has to begin with. `None` if an edit left
+    /// something else. Costs a pass over a body that was edited.
+    pub fn outgoing(&self) -> Option<Document> {
+        match self.edited {
+            true => Document::parse(self.bytes.clone()).ok(),
+            false => Some(self.understood.document.clone()),
+        }
     }
 
     /// The coding agent.
@@ -74,7 +84,9 @@ impl AiBody {
 
     /// Sends `bytes`, plain JSON, in the place of `request`'s body; any content coding goes.
     pub fn edit(request: &mut Request<AiBody>, bytes: Bytes) {
-        request.body_mut().bytes = bytes;
+        let body = request.body_mut();
+        body.bytes = bytes;
+        body.edited = true;
         if request.headers().contains_key(header::CONTENT_ENCODING) {
             remove_headers(request.headers_mut(), |name| *name == header::CONTENT_ENCODING);
         }

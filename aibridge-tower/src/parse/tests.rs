@@ -185,7 +185,10 @@ async fn an_edit_replaces_the_bytes_and_their_coding_and_nothing_else() {
     }
     let mut request = ask(ParseLayer::new(), request).await.unwrap();
     let received = request.body().received();
+    assert_eq!(request.body().outgoing().unwrap().bytes(), JSON);
     AiBody::edit(&mut request, Bytes::from("{}"));
+    assert_eq!(request.body().outgoing().unwrap().bytes(), "{}");
+    assert_eq!(request.body().document().bytes(), JSON);
     let order: Vec<(&str, &str)> =
         request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
     assert_eq!(order, [("x-a", "1"), ("x-a", "3"), ("x-b", "2"), ("x-c", "4")]);

@@ -1,7 +1,8 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
+    time::Duration,
 };
 
 use aibridge_providers::api::{Api, Refusal};
@@ -13,9 +14,19 @@ use pin_project_lite::pin_project;
 
 use super::{
     RoundTrip,
+    keep_alive::KeepAlive,
     observation::{Ending, Observation, Rest},
 };
 use crate::BoxError;
+
+/// What is done to a stream while it passes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Treatment {
+    /// The usage chunk is kept from the client.
+    pub(super) hide_usage: bool,
+    /// Silence of that length is broken.
+    pub(super) keep_alive: Option<Duration>,
+}
 
 pin_project! {
     /// The provider's reply as it passes the recorder.
@@ -27,6 +38,7 @@ pin_project! {
         inner: B,
         // Taken at the end, which drops this body's hold on the interception.
         observation: Option<Observation>,
+        keep_alive: Option<Box<KeepAlive>>,
         last: Option<Result<Bytes, Truncated>>,
         // Nothing may follow them, so that they wait for `last`.
         trailers: Option<Frame<Bytes>>,
@@ -44,9 +56,24 @@ pin_project! {
 }
 
 impl<B: Body<Data = Bytes>> ResponseBody<B> {
-    pub(super) fn observe(head: &mut Parts, inner: B, trip: RoundTrip, api: Api, hide_usage: bool) -> ResponseBody<B> {
-        let observation = Some(Observation::new(head, trip, api, hide_usage));
-        let mut body = ResponseBody { inner, observation, last: None, trailers: None, over: false, guard: None };
+    pub(super) fn observe(
+        head: &mut Parts,
+        inner: B,
+        trip: RoundTrip,
+        api: Api,
+        treatment: Treatment,
+    ) -> ResponseBody<B> {
+        let observation = Observation::new(head, trip, api, treatment.hide_usage);
+        let keep_alive = treatment.keep_alive.filter(|_| observation.holds_back());
+        let mut body = ResponseBody {
+            inner,
+            observation: Some(observation),
+            keep_alive: keep_alive.map(|every| Box::new(KeepAlive::new(every, api))),
+            last: None,
+            trailers: None,
+            over: false,
+            guard: None,
+        };
         if body.inner.is_end_stream() {
             body.over = true;
             body.last = body.observation.take().and_then(|mut observation| settle(&mut observation, Ending::Clean));
@@ -58,7 +85,15 @@ impl<B: Body<Data = Bytes>> ResponseBody<B> {
     pub(super) fn refused(inner: B, mut trip: RoundTrip, refusal: &Refusal) -> ResponseBody<B> {
         trip.cancel();
         trip.interception().refused(Outcome::Refused, refusal);
-        ResponseBody { inner, observation: None, last: None, trailers: None, over: false, guard: Some(trip) }
+        ResponseBody {
+            inner,
+            observation: None,
+            keep_alive: None,
+            last: None,
+            trailers: None,
+            over: false,
+            guard: Some(trip),
+        }
     }
 }
 
@@ -79,7 +114,14 @@ where
                     None => this.trailers.take().map(Ok),
                 });
             }
-            let frame = ready!(this.inner.as_mut().poll_frame(cx));
+            let frame = match this.inner.as_mut().poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    let between = this.observation.as_ref().is_some_and(Observation::is_between_events);
+                    let Some(keep_alive) = this.keep_alive.as_mut().filter(|_| between) else { return Poll::Pending };
+                    return keep_alive.poll(cx).map(|event| Some(Ok(Frame::data(event))));
+                }
+            };
             let Some(observation) = this.observation.as_mut() else {
                 if frame.is_none() {
                     *this.over = true;
@@ -105,6 +147,9 @@ where
                         *this.observation = None;
                     }
                     if !data.is_empty() {
+                        if let Some(keep_alive) = this.keep_alive {
+                            keep_alive.sent();
+                        }
                         return Poll::Ready(Some(Ok(Frame::data(data))));
                     }
                 }

@@ -13,7 +13,9 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{INTERCEPTION_ID, Interception, InterceptionFailed, RecordingPolicy, ResponseBody, RoundTrip};
+use super::{
+    INTERCEPTION_ID, Interception, InterceptionFailed, RecordingPolicy, ResponseBody, RoundTrip, body::Treatment,
+};
 use crate::{BoxError, body, parse::AiBody, refuse};
 
 pin_project! {
@@ -25,7 +27,7 @@ pin_project! {
         #[pin]
         state: State<S, S::Future>,
         api: Api,
-        hide_usage: bool,
+        treatment: Treatment,
     }
 }
 
@@ -62,13 +64,13 @@ impl<S: Service<Request<AiBody>>> ResponseFuture<S> {
         inner: S,
         request: Request<AiBody>,
         policy: RecordingPolicy,
-        hide_usage: bool,
+        treatment: Treatment,
         unready: Option<BoxError>,
     ) -> Self {
         let api = request.body().api();
         let (request, interception) = (Some(request), Some(interception));
         let state = State::Starting { started, policy, inner, request, interception, unready };
-        ResponseFuture { state, api, hide_usage }
+        ResponseFuture { state, api, treatment }
     }
 
     /// A further round trip of an interception that has begun.
@@ -76,6 +78,7 @@ impl<S: Service<Request<AiBody>>> ResponseFuture<S> {
         interception: Interception,
         mut inner: S,
         request: Request<AiBody>,
+        treatment: Treatment,
         unready: Option<BoxError>,
     ) -> Self {
         let api = request.body().api();
@@ -83,11 +86,12 @@ impl<S: Service<Request<AiBody>>> ResponseFuture<S> {
             None => State::Calling { call: inner.call(request), trip: Some(RoundTrip::new(interception)) },
             Some(error) => State::Failed { error: Some(fail(api, interception, error)) },
         };
-        ResponseFuture { state, api, hide_usage: false }
+        ResponseFuture { state, api, treatment }
     }
 
     pub(super) fn refuse(api: Api, refusal: Refusal) -> Self {
-        ResponseFuture { state: State::Refused { refusal: Some(refusal) }, api, hide_usage: false }
+        let state = State::Refused { refusal: Some(refusal) };
+        ResponseFuture { state, api, treatment: Treatment::default() }
     }
 }
 
@@ -129,7 +133,7 @@ where
                     let result = ready!(call.poll(cx));
                     let trip = trip.take().expect("polled after completion");
                     return Poll::Ready(match result {
-                        Ok(response) => Ok(observe(*this.api, *this.hide_usage, trip, response)),
+                        Ok(response) => Ok(observe(*this.api, *this.treatment, trip, response)),
                         Err(error) => Err(fail(*this.api, trip.interception().clone(), error.into())),
                     });
                 }
@@ -147,7 +151,7 @@ where
 
 fn observe<B>(
     api: Api,
-    hide_usage: bool,
+    treatment: Treatment,
     trip: RoundTrip,
     response: Response<B>,
 ) -> Response<body::ResponseBody<ResponseBody<B>>>
@@ -159,7 +163,7 @@ where
     head.headers.insert(INTERCEPTION_ID, interception.header());
     let body = match head.extensions.get::<Refusal>() {
         Some(refusal) => ResponseBody::refused(inner, trip, refusal),
-        None => ResponseBody::observe(&mut head, inner, trip, api, hide_usage),
+        None => ResponseBody::observe(&mut head, inner, trip, api, treatment),
     };
     head.extensions.insert(interception);
     Response::from_parts(head, body::ResponseBody::inner(body))

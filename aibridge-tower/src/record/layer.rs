@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use aibridge_store::Recorder;
 use tower_layer::Layer;
@@ -22,12 +22,14 @@ pub struct RecordLayer {
     pub(super) recorder: Arc<dyn Recorder>,
     pub(super) policy: RecordingPolicy,
     pub(super) content: bool,
+    pub(super) keep_alive: Option<Duration>,
 }
 
 impl RecordLayer {
     /// Tells `recorder`; a request that it cannot record is refused.
     pub fn new(recorder: impl Recorder) -> RecordLayer {
-        RecordLayer { recorder: Arc::new(recorder), policy: RecordingPolicy::default(), content: true }
+        let policy = RecordingPolicy::default();
+        RecordLayer { recorder: Arc::new(recorder), policy, content: true, keep_alive: None }
     }
 
     /// Sets what happens to a request that cannot be recorded. Default: [`RecordingPolicy::Require`].
@@ -44,6 +46,16 @@ impl RecordLayer {
         self.content = record;
         self
     }
+
+    /// Sends something when a stream has been silent for this time, at least a second: for proxies that close quiet
+    /// connections. Messages get an `event: ping`, the others a comment; it stands between two events. Default: off.
+    ///
+    /// Compressed streams are left alone.
+    #[must_use]
+    pub fn keep_alive(mut self, every: Duration) -> RecordLayer {
+        self.keep_alive = Some(every.max(Duration::from_secs(1)));
+        self
+    }
 }
 
 impl<S> Layer<S> for RecordLayer {
@@ -56,6 +68,10 @@ impl<S> Layer<S> for RecordLayer {
 
 impl fmt::Debug for RecordLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RecordLayer").field("policy", &self.policy).field("content", &self.content).finish()
+        f.debug_struct("RecordLayer")
+            .field("policy", &self.policy)
+            .field("content", &self.content)
+            .field("keep_alive", &self.keep_alive)
+            .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,8 @@
 //! already carries an [`Interception`] in its extensions continues it.
 //!
 //! Two things are done to a stream, and only there. A Chat request that does not ask for usage is made to, and the chunk
-//! that carries it is kept from the client. A stream that breaks off ends with the API's error event.
+//! that carries it is kept from the client. A stream that breaks off ends with the API's error event. A host can turn on a
+//! third: silence is broken, see [`RecordLayer::keep_alive`].
 //!
 //! | needs | adds |
 //! | --- | --- |
@@ -18,6 +19,7 @@ mod error;
 pub mod follow;
 mod future;
 mod interception;
+mod keep_alive;
 mod layer;
 mod observation;
 mod observed;

@@ -88,6 +88,11 @@ impl Observation {
         self.events.is_some()
     }
 
+    /// Whether something may be added behind what the client has.
+    pub(super) fn is_between_events(&self) -> bool {
+        self.events.as_ref().is_some_and(WholeEvents::is_between)
+    }
+
     /// Takes the next bytes of the provider; returns those that go to the client now.
     pub(super) fn take_in(&mut self, data: Bytes) -> Bytes {
         let interception = self.trip.interception();

@@ -14,7 +14,7 @@ use serde_json::Map;
 use tower_service::Service;
 use uuid::Uuid;
 
-use super::{Interception, InterceptionFailed, RecordLayer, ResponseBody, ResponseFuture};
+use super::{Interception, InterceptionFailed, RecordLayer, ResponseBody, ResponseFuture, body::Treatment};
 use crate::{BoxError, Byok, ProviderRoute, auth::Actor, body, parse::AiBody, refuse};
 
 /// Records one interception for each request. See the [module](super) documentation.
@@ -60,17 +60,19 @@ where
         let inner = mem::replace(&mut self.inner, clone);
         let failed = self.failed.take();
         let api = request.body().api();
+        let keep_alive = self.settings.keep_alive;
         if let Some(interception) = request.extensions().get::<Interception>().cloned() {
-            return ResponseFuture::proceed(interception, inner, request, failed);
+            let treatment = Treatment { hide_usage: ask_for_usage(&mut request), keep_alive };
+            return ResponseFuture::proceed(interception, inner, request, treatment, failed);
         }
         let start = match start(request.extensions(), request.body()) {
             Ok(start) => Arc::new(start),
             Err(refusal) => return ResponseFuture::refuse(api, refusal),
         };
-        let hide_usage = ask_for_usage(&mut request);
+        let treatment = Treatment { hide_usage: ask_for_usage(&mut request), keep_alive };
         let interception = Interception::new(start.clone(), self.settings.recorder.clone(), self.settings.content);
         let started = self.settings.recorder.start(&start);
-        ResponseFuture::start(started, interception, inner, request, self.settings.policy, hide_usage, failed)
+        ResponseFuture::start(started, interception, inner, request, self.settings.policy, treatment, failed)
     }
 }
 
@@ -81,7 +83,7 @@ fn ask_for_usage(request: &mut Request<AiBody>) -> bool {
     if body.api() != Api::Chat || body.facts().include_usage != IncludeUsage::Unset {
         return false;
     }
-    let Some(edited) = chat::ask_for_usage(body.document()) else { return false };
+    let Some(edited) = body.outgoing().and_then(|document| chat::ask_for_usage(&document)) else { return false };
     AiBody::edit(request, edited);
     true
 }

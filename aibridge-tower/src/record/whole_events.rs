@@ -31,6 +31,11 @@ impl WholeEvents {
         WholeEvents { held: BytesMut::new(), torn: false, hide_usage, hid_cr: false }
     }
 
+    /// Whether what has passed ends with an event.
+    pub(super) fn is_between(&self) -> bool {
+        !self.torn
+    }
+
     /// Takes `data`, of which the first `boundary` bytes complete events, and returns what goes on.
     pub(super) fn pass(&mut self, mut data: Bytes, mut boundary: usize) -> Bytes {
         if mem::take(&mut self.hid_cr) && data.first() == Some(&b'\n') {

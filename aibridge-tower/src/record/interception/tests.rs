@@ -68,6 +68,35 @@ async fn an_interception_that_is_continued_has_two_token_usages_and_one_end() {
 }
 
 #[tokio::test]
+async fn every_round_of_a_chat_stream_is_asked_for_its_usage() {
+    const CHUNK: &str = "data: {\"id\":\"c1\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2}}\n\n";
+    const DONE: &str = "data: [DONE]\n\n";
+    let told = Told::default();
+    let layer = RecordLayer::new(told.clone());
+    let ask = r#"{"model":"gpt","stream":true,"messages":[]}"#;
+    let mut interception = None;
+    for round in ["1", "2"] {
+        let mut request = parsed(Api::Chat, ask);
+        // What a layer further out has made of it.
+        AiBody::edit(&mut request, ask.replace("[]", round).into());
+        if let Some(interception) = interception.take() {
+            request.extensions_mut().insert::<Interception>(interception);
+        }
+        let provider = service_fn(move |request: Request<AiBody>| async move {
+            let asked = r#"{"model":"gpt","stream":true,"messages":R,"stream_options":{"include_usage":true}}"#;
+            assert_eq!(request.body().bytes(), &asked.replace('R', round));
+            Ok::<_, io::Error>(stream().body(Script::<io::Error>::new(steps(&[CHUNK, USAGE, DONE]))).unwrap())
+        });
+        let mut reply = layer.layer(provider).oneshot(request).await.unwrap();
+        interception = reply.extensions_mut().remove::<Interception>();
+        assert_eq!(bytes(reply.into_body()).await, [CHUNK, DONE].concat());
+    }
+    let usage = "tokens 7+2 cache 0/0 final c1";
+    assert_eq!(told.calls(), ["start chat_completions gpt", usage, usage]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_recorded_is_refused_before_the_provider_is_asked() {
     let told = Told::refusing(RecordError::Full);
     let never = service_fn(|_: Request<AiBody>| async { panic!("the provider was asked") });
