@@ -45,7 +45,15 @@ pin_project! {
 
 impl<B: Body<Data = Bytes>> ResponseBody<B> {
     pub(super) fn new(inner: B) -> ResponseBody<B> {
-        ResponseBody { inner, gathered: BytesMut::new(), turns: 0, hold: None, holding: false, last_frame: None, next: None }
+        ResponseBody {
+            inner,
+            gathered: BytesMut::new(),
+            turns: 0,
+            hold: None,
+            holding: false,
+            last_frame: None,
+            next: None,
+        }
     }
 }
 
