@@ -36,7 +36,8 @@ async fn host_endpoints_need_no_token_and_the_rest_is_not_found() {
         ("GET", "/"),
         ("GET", "/metrics"),
         ("POST", "/v1/messages"),
-        ("GET", "/api/v2/aibridge"),
+        ("GET", "/api/v2"),
+        ("GET", "/api/v2/aibridgeX/openai/v1/models"),
         ("GET", "/api/v2/other/openai/v1/models"),
         ("GET", "/readyz/more"),
         ("GET", "//healthz"),
@@ -61,7 +62,7 @@ async fn agents_may_probe_without_a_token() {
             ("/anthropic", 200),
             ("/anthropic/", 200),
             ("/openai/api/hello", 200),
-            ("/unknown", 404),
+            ("/unknown", 401),
             ("/openai/v1/models", 401),
         ] {
             let (head, body) = gateway.request("HEAD", &format!("{mount}{target}"), None, "").await;
