@@ -1,4 +1,7 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use aibridge_store::Recorder;
 use tower_layer::Layer;
@@ -22,12 +25,18 @@ pub struct RecordLayer {
     pub(super) recorder: Arc<dyn Recorder>,
     pub(super) policy: RecordingPolicy,
     pub(super) content: bool,
+    pub(super) cut_off: Arc<AtomicBool>,
 }
 
 impl RecordLayer {
     /// Tells `recorder`; a request that it cannot record is refused.
     pub fn new(recorder: impl Recorder) -> RecordLayer {
-        RecordLayer { recorder: Arc::new(recorder), policy: RecordingPolicy::default(), content: true }
+        RecordLayer {
+            recorder: Arc::new(recorder),
+            policy: RecordingPolicy::default(),
+            content: true,
+            cut_off: Arc::default(),
+        }
     }
 
     /// Sets what happens to a request that cannot be recorded. Default: [`RecordingPolicy::Require`].
@@ -42,6 +51,15 @@ impl RecordLayer {
     #[must_use]
     pub fn content(mut self, record: bool) -> RecordLayer {
         self.content = record;
+        self
+    }
+
+    /// Shares a flag that the host sets before it drops requests that outlast its shutdown: what is dropped from then on
+    /// ends as `gateway_error`, [`INTERRUPTED`](aibridge_store::sqlite::INTERRUPTED), because its client has not gone.
+    /// Default: a flag that nobody sets.
+    #[must_use]
+    pub fn cut_off(mut self, flag: Arc<AtomicBool>) -> RecordLayer {
+        self.cut_off = flag;
         self
     }
 }

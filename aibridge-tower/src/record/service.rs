@@ -68,7 +68,7 @@ where
             Err(refusal) => return ResponseFuture::refuse(api, refusal),
         };
         let hide_usage = ask_for_usage(&mut request);
-        let interception = Interception::new(start.clone(), self.settings.recorder.clone(), self.settings.content);
+        let interception = Interception::new(start.clone(), &self.settings);
         let started = self.settings.recorder.start(&start);
         ResponseFuture::start(started, interception, inner, request, self.settings.policy, hide_usage, failed)
     }
