@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
+use tracing::field::DisplayValue;
+use uuid::Uuid;
 
 use crate::{
     Recorder, Started,
@@ -13,6 +15,10 @@ use crate::{
 /// Each line has a `record_type` (`interception_start`, `interception_end`, `token_usage`, `prompt_usage`,
 /// `tool_usage`, `model_thought`), the `interception_id`, and the record's fields under their own names. What is absent
 /// or empty is left out. Objects are JSON text, times RFC 3339, durations whole milliseconds.
+///
+/// What a background response came to is a `token_usage` with its `tool_usage`s and `model_thought`s each time a client
+/// sees it finished. They have no `interception_id`; the `provider_response_id` is that of the interception's first
+/// `token_usage`.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct StructuredLog {}
@@ -30,6 +36,11 @@ impl Recorder for StructuredLog {
             Record::ToolUsage(record) => log_tool(record),
             Record::ModelThought(record) => log_thought(record),
             Record::End(record) => log_end(record),
+            Record::Settled(record) => {
+                log_usage(&record.usage);
+                record.tools.iter().for_each(log_tool);
+                record.thoughts.iter().for_each(log_thought);
+            }
         }
     }
 }
@@ -87,7 +98,7 @@ fn log_end(end: &End) {
 fn log_usage(usage: &TokenUsage) {
     line!(
         record_type = "token_usage",
-        interception_id = %usage.interception_id,
+        interception_id = known(usage.interception_id),
         input_tokens = usage.input_tokens,
         output_tokens = usage.output_tokens,
         created_at = time(usage.created_at),
@@ -115,7 +126,7 @@ fn log_prompt(prompt: &UserPrompt) {
 fn log_tool(tool: &ToolUsage) {
     line!(
         record_type = "tool_usage",
-        interception_id = %tool.interception_id,
+        interception_id = known(tool.interception_id),
         tool = tool.tool,
         input = %tool.input_text(),
         server_url = tool.server_url,
@@ -133,12 +144,16 @@ fn log_tool(tool: &ToolUsage) {
 fn log_thought(thought: &ModelThought) {
     line!(
         record_type = "model_thought",
-        interception_id = %thought.interception_id,
+        interception_id = known(thought.interception_id),
         content = thought.content,
         created_at = time(thought.created_at),
         id = %thought.id,
         metadata = object(&thought.metadata)
     );
+}
+
+fn known(id: Uuid) -> Option<DisplayValue<Uuid>> {
+    (!id.is_nil()).then(|| tracing::field::display(id))
 }
 
 fn time(time: DateTime<Utc>) -> String {
@@ -169,7 +184,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        record::Outcome,
+        record::{Outcome, Settled},
         sqlite::tests::{at, end, ended, object, prompt, start, thought, tool, usage},
     };
 
@@ -270,5 +285,30 @@ mod tests {
         ]
         .map(|line| format!("INFO aibridge::interception {line}"));
         assert_eq!(*lines.0.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn what_a_background_response_came_to_is_lines_without_an_interception() {
+        let lines = Lines::default();
+        tracing::subscriber::with_default(lines.clone(), || {
+            let Record::TokenUsage(usage) = &*usage(1) else { unreachable!() };
+            let Record::ModelThought(thought) = &*thought(1) else { unreachable!() };
+            let Record::ToolUsage(tool) = &*tool(1, "call_1") else { unreachable!() };
+            let interception_id = Uuid::nil();
+            StructuredLog::default().record(&Arc::new(Record::Settled(Settled {
+                initiator_id: start(1).initiator_id,
+                provider_name: "main".to_owned(),
+                provider_response_id: "msg_1".to_owned(),
+                usage: TokenUsage { interception_id, ..usage.clone() },
+                tools: vec![ToolUsage { interception_id, ..tool.clone() }],
+                thoughts: vec![ModelThought { interception_id, ..thought.clone() }],
+            })));
+        });
+        let lines = lines.0.lock().unwrap();
+        for (line, record) in lines.iter().zip(["token_usage", "tool_usage", "model_thought"]) {
+            assert!(line.contains(&format!("record_type=\"{record}\"")) && !line.contains("interception_id"), "{line}");
+        }
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].contains("output_tokens=20") && lines[0].contains("provider_response_id=\"msg_1\""));
     }
 }

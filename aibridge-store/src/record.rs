@@ -64,19 +64,22 @@ pub enum Record {
     ToolUsage(ToolUsage),
     /// A thought of the model.
     ModelThought(ModelThought),
-    /// The end. Nothing of the interception follows it.
+    /// The end. Nothing of the interception follows it but what [`Settled`] tells.
     End(End),
+    /// A response that was accepted for processing in the background has finished. Belongs to no interception that runs.
+    Settled(Settled),
 }
 
 impl Record {
-    /// The interception it belongs to.
-    pub fn interception_id(&self) -> Uuid {
+    /// The interception it belongs to; `None` for [`Settled`], whose interception only the store can find.
+    pub fn interception_id(&self) -> Option<Uuid> {
         match self {
-            Record::UserPrompt(record) => record.interception_id,
-            Record::TokenUsage(record) => record.interception_id,
-            Record::ToolUsage(record) => record.interception_id,
-            Record::ModelThought(record) => record.interception_id,
-            Record::End(record) => record.id,
+            Record::UserPrompt(record) => Some(record.interception_id),
+            Record::TokenUsage(record) => Some(record.interception_id),
+            Record::ToolUsage(record) => Some(record.interception_id),
+            Record::ModelThought(record) => Some(record.interception_id),
+            Record::End(record) => Some(record.id),
+            Record::Settled(_) => None,
         }
     }
 }
@@ -208,6 +211,28 @@ pub struct End {
     pub credential_hint: Option<String>,
     /// Facts that are merged into the interception's metadata.
     pub metadata: Map<String, Value>,
+}
+
+/// What a response that was accepted for processing in the background came to, seen when the client asked for it later.
+///
+/// It belongs to the interception of the same initiator and instance that ended as [`Outcome::Accepted`] with the
+/// response's id and without final figures; if there is none, or no longer, to nothing. It may be told any number of
+/// times. Which interception that is only the store knows: the `interception_id`s in here are nil.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::exhaustive_structs, reason = "built field by field by whoever records")]
+pub struct Settled {
+    /// The user who asked for it.
+    pub initiator_id: Uuid,
+    /// The instance that was asked.
+    pub provider_name: String,
+    /// The provider's id of the response.
+    pub provider_response_id: String,
+    /// Its tokens, in place of those that were known when the interception ended.
+    pub usage: TokenUsage,
+    /// All tool calls of its output.
+    pub tools: Vec<ToolUsage>,
+    /// All thoughts of its output.
+    pub thoughts: Vec<ModelThought>,
 }
 
 /// The longest error message kept, in bytes.

@@ -119,6 +119,8 @@ pub struct Reply {
     pub error: Option<ProviderError>,
     /// A Responses reply that was accepted for processing in the background.
     pub accepted: bool,
+    /// A Responses reply that is, or was, produced in the background.
+    pub background: bool,
     /// Events that passed unobserved because they exceeded the limit or could not be decoded.
     pub unobserved: u32,
 }

@@ -50,6 +50,9 @@ CREATE TABLE aibridge_token_usages (
     created_at               TEXT NOT NULL,
     PRIMARY KEY (interception_id, id)
 ) WITHOUT ROWID;
+-- Those that a background response may still change. Most usages are final at once, and never in here.
+CREATE INDEX aibridge_token_usages_open ON aibridge_token_usages (provider_response_id)
+    WHERE usage_source <> 'final' AND provider_response_id IS NOT NULL;
 
 CREATE TABLE aibridge_user_prompts (
     id                   TEXT NOT NULL,

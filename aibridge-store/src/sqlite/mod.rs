@@ -30,6 +30,7 @@ mod queue;
 mod retention;
 mod rows;
 mod schema;
+mod settle;
 mod size;
 mod start;
 mod statements;

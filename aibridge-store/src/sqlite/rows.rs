@@ -121,7 +121,14 @@ impl<'db> Rows<'db> {
                 }
                 Item::Record(record) => match &**record {
                     Record::End(end) => ends.contains_key(&end.id) || self.end(end)?,
-                    other => self.running.contains_key(&other.interception_id()) && self.statements.child(other)?,
+                    Record::Settled(settled) => {
+                        self.statements.settle(settled)?;
+                        true
+                    }
+                    other => {
+                        other.interception_id().is_some_and(|id| self.running.contains_key(&id))
+                            && self.statements.child(other)?
+                    }
                 },
             };
             if kept {

@@ -2,13 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::record::{Record, Start};
+use crate::record::{ModelThought, Record, Start, TokenUsage, ToolUsage};
 
 /// The allocation, the entry and the like.
 const OVERHEAD: usize = 64;
 
 pub(super) fn start_bytes(start: &Start) -> usize {
-    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     OVERHEAD
         + size_of::<Start>()
         + start.provider.len()
@@ -26,26 +25,46 @@ pub(super) fn start_bytes(start: &Start) -> usize {
 }
 
 pub(super) fn record_bytes(record: &Record) -> usize {
-    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let held = match record {
         Record::UserPrompt(r) => r.prompt.len() + optional(&r.provider_response_id) + map_bytes(&r.metadata),
-        Record::TokenUsage(r) => optional(&r.provider_response_id) + map_bytes(&r.metadata),
-        Record::ToolUsage(r) => {
-            optional(&r.provider_response_id)
-                + optional(&r.provider_tool_call_id)
-                + optional(&r.provider_item_id)
-                + optional(&r.server_url)
-                + r.tool.len()
-                + value_bytes(&r.input)
-                + optional(&r.invocation_error)
-                + map_bytes(&r.metadata)
-        }
-        Record::ModelThought(r) => r.content.len() + map_bytes(&r.metadata),
+        Record::TokenUsage(r) => usage_bytes(r),
+        Record::ToolUsage(r) => tool_bytes(r),
+        Record::ModelThought(r) => thought_bytes(r),
         Record::End(r) => {
             optional(&r.error_type) + optional(&r.error_message) + optional(&r.credential_hint) + map_bytes(&r.metadata)
         }
+        Record::Settled(r) => {
+            r.provider_name.len()
+                + r.provider_response_id.len()
+                + usage_bytes(&r.usage)
+                + r.tools.iter().map(|tool| size_of::<ToolUsage>() + tool_bytes(tool)).sum::<usize>()
+                + r.thoughts.iter().map(|thought| size_of::<ModelThought>() + thought_bytes(thought)).sum::<usize>()
+        }
     };
     OVERHEAD + size_of::<Record>() + held
+}
+
+fn usage_bytes(usage: &TokenUsage) -> usize {
+    optional(&usage.provider_response_id) + map_bytes(&usage.metadata)
+}
+
+fn tool_bytes(tool: &ToolUsage) -> usize {
+    optional(&tool.provider_response_id)
+        + optional(&tool.provider_tool_call_id)
+        + optional(&tool.provider_item_id)
+        + optional(&tool.server_url)
+        + tool.tool.len()
+        + value_bytes(&tool.input)
+        + optional(&tool.invocation_error)
+        + map_bytes(&tool.metadata)
+}
+
+fn thought_bytes(thought: &ModelThought) -> usize {
+    thought.content.len() + map_bytes(&thought.metadata)
+}
+
+fn optional(text: &Option<String>) -> usize {
+    text.as_ref().map_or(0, String::len)
 }
 
 fn map_bytes(map: &Map<String, Value>) -> usize {

@@ -4,10 +4,11 @@ use rusqlite::{Connection, OptionalExtension, Statement, ToSql, params};
 use serde_json::{Map, Value};
 
 use super::{
+    settle::Settle,
     start::StartRow,
     text::{Id, Stamp, integer, json},
 };
-use crate::record::{End, MAX_ERROR_MESSAGE, ModelThought, Record, TokenUsage, ToolUsage, UserPrompt};
+use crate::record::{End, MAX_ERROR_MESSAGE, ModelThought, Record, Settled, TokenUsage, ToolUsage, UserPrompt};
 
 /// The writer's statements, prepared.
 pub(super) struct Statements<'db> {
@@ -23,6 +24,7 @@ pub(super) struct Statements<'db> {
     prompt: Statement<'db>,
     tool: Statement<'db>,
     thought: Statement<'db>,
+    settle: Settle<'db>,
     db: &'db Connection,
 }
 
@@ -73,6 +75,7 @@ impl<'db> Statements<'db> {
                 "INSERT OR IGNORE INTO aibridge_model_thoughts (id, interception_id, content, metadata, created_at) \
                  VALUES (?, ?, ?, ?, ?)",
             )?,
+            settle: Settle::new(db)?,
             db,
         })
     }
@@ -159,14 +162,19 @@ impl<'db> Statements<'db> {
         Ok(())
     }
 
-    /// Writes what belongs to an interception. False for an end, which is not a row of its own.
+    /// Adds what a background response came to.
+    pub(super) fn settle(&mut self, settled: &Settled) -> rusqlite::Result<()> {
+        self.settle.write(settled)
+    }
+
+    /// Writes what belongs to an interception. False for what is not a row of its own.
     pub(super) fn child(&mut self, record: &Record) -> rusqlite::Result<bool> {
         match record {
             Record::UserPrompt(record) => self.prompt(record)?,
             Record::TokenUsage(record) => self.usage(record)?,
             Record::ToolUsage(record) => self.tool(record)?,
             Record::ModelThought(record) => self.thought(record)?,
-            Record::End(_) => return Ok(false),
+            Record::End(_) | Record::Settled(_) => return Ok(false),
         }
         Ok(true)
     }

@@ -18,8 +18,6 @@ use crate::{
 pub(in crate::api) struct Reader {
     /// The items that have been reported as they came, and are not reported again from the final output.
     seen: Vec<Seen>,
-    /// The response is produced in the background: a stream that ends early leaves it running.
-    background: bool,
 }
 
 /// By what an item is known again. Some providers give it another id in every event, some leave items out of the final
@@ -95,7 +93,7 @@ impl Reader {
         match kind {
             "response.created" => {
                 if let Some(response) = serde_json::from_slice::<Whole<'_>>(data)?.response {
-                    self.background = response.background.unwrap_or_default();
+                    sink.reply.background = response.background == Some(true);
                     sink.identify(response.id, response.model);
                 }
             }
@@ -129,9 +127,9 @@ impl Reader {
         Ok(())
     }
 
-    /// Ends the stream.
+    /// Ends the stream. One of a response that is produced in the background leaves it running when it ends early.
     pub(in crate::api) fn finish(&mut self, sink: &mut Sink<'_>) {
-        sink.reply.accepted |= self.background && !sink.reply.terminal;
+        sink.reply.accepted |= sink.reply.background && !sink.reply.terminal;
     }
 
     /// Reads a whole response, or a compaction, which has the same members.
@@ -148,6 +146,7 @@ impl Reader {
     }
 
     fn response(&mut self, response: Response<'_>, sink: &mut Sink<'_>) {
+        sink.reply.background |= response.background == Some(true);
         sink.identify(response.id, response.model);
         for (index, item) in (0..).zip(response.output.into_iter().flatten()) {
             if let Ok(item) = serde_json::from_str(item.get()) {

@@ -139,7 +139,7 @@ fn items_whose_ids_change_are_reported_once() {
 #[test]
 fn items_that_move_are_reported_once() {
     let call = json!({"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "n", "arguments": "{}"});
-    let text = events([done(3, &call), end("response.completed", &[call.clone()], figures())]);
+    let text = events([done(3, &call), end("response.completed", std::slice::from_ref(&call), figures())]);
     assert_eq!(stream(API, &text).0.len(), 1);
 }
 
@@ -199,9 +199,21 @@ fn a_background_reply_is_accepted() {
             &json!({"id": "resp_1", "status": status, "background": true, "output": [], "usage": null}).to_string(),
         );
         assert_eq!((observed, reply.accepted, reply.usage.source), (vec![], true, UsageSource::None));
+        assert!(reply.background);
     }
     let finished = response("completed", &[], figures());
     assert!(!document(API, &finished.to_string()).1.accepted);
+}
+
+#[test]
+fn a_finished_background_reply_says_what_it_was() {
+    let mut finished = response("completed", &output(), figures());
+    finished["background"] = json!(true);
+    let expected = Reply { background: true, ..everything().1 };
+    assert_eq!(document(API, &finished.to_string()), (observed(), expected.clone()));
+    // What is left of its stream, from some event on.
+    let end = json!({"type": "response.completed", "response": finished, "sequence_number": 10});
+    assert_eq!(stream(API, &events([end])), (observed(), expected));
 }
 
 #[test]
