@@ -26,9 +26,7 @@ use aibridge_tower::{
     shape::ShapeLayer,
 };
 use bytes::Bytes;
-use criterion::{
-    BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
-};
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
