@@ -230,7 +230,7 @@ pub struct ToolUsage {
     pub server_url: Option<String>,
     /// The tool's name.
     pub tool: String,
-    /// The arguments, as JSON text.
+    /// The arguments: JSON text, or what the model wrote when that was not JSON; empty when not recorded.
     pub input: String,
     /// Whether the gateway injected the tool.
     pub injected: bool,

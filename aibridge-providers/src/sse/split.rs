@@ -41,7 +41,8 @@ mod tests {
         for end in ["\n", "\r\n", "\r"] {
             let text = "event: a\ndata: 1\n\n: note\n\ndata: 2\n\ndata: open\n".replace('\n', end);
             let found: Vec<&[u8]> = split_events(text.as_bytes()).collect();
-            let expected = ["event: a\ndata: 1\n\n", ": note\n\n", "data: 2\n\n", "data: open\n"].map(|it| it.replace('\n', end));
+            let expected =
+                ["event: a\ndata: 1\n\n", ": note\n\n", "data: 2\n\n", "data: open\n"].map(|it| it.replace('\n', end));
             assert_eq!(found, expected.iter().map(String::as_bytes).collect::<Vec<_>>(), "{end:?}");
         }
     }

@@ -1,6 +1,11 @@
-//! The thread that makes starts durable: it waits for nothing but its own file.
+//! Making starts durable: by whoever starts if nobody else is at it, otherwise by a thread that waits for nothing but
+//! the outbox.
+//!
+//! An append goes to the operating system's cache and takes a few microseconds, less than waking a thread and being
+//! woken by it. When appends turn out to be slow, for a disk that is behind, the thread does all of them for a while, so
+//! that no caller is held up.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError, atomic::Ordering};
 
 use tokio::time::{Duration, Instant};
 
@@ -11,16 +16,81 @@ use super::{
 };
 use crate::RecordError;
 
+/// An append that takes longer is slow.
+const SLOW: Duration = Duration::from_millis(2);
+/// How long callers leave appending to the thread after a slow one.
+const REST: Duration = Duration::from_secs(1);
+
+/// The outbox, and what admits starts to it.
+pub(super) struct Admission {
+    outbox: Outbox,
+    starts: Vec<Waiting>,
+    errors: Errors,
+    slow_until: Option<Instant>,
+}
+
+impl Admission {
+    pub(super) fn new(outbox: Outbox) -> Admission {
+        Admission { outbox, starts: Vec::new(), errors: Errors::default(), slow_until: None }
+    }
+
+    /// Makes all of `starts` durable by one write and answers them.
+    fn admit(&mut self, queue: &Queue, starts: &mut Vec<Waiting>) {
+        if starts.is_empty() {
+            return;
+        }
+        let begun = Instant::now();
+        let applied = queue.applied.load(Ordering::Acquire);
+        let written =
+            self.outbox.append(applied, |buffer| encode(buffer, starts.iter().map(|waiting| &*waiting.start)));
+        self.slow_until = (begun.elapsed() > SLOW).then(|| begun + REST).or(self.slow_until);
+        match written {
+            Ok(number) => {
+                queue.admit(starts, number);
+                for waiting in starts.drain(..) {
+                    waiting.reply.send(Ok(())).ok();
+                }
+            }
+            Err(error) => {
+                self.errors.note(&error);
+                let refusal = RecordError::Store(error.to_string());
+                queue.release(starts.len(), starts.iter().map(|waiting| waiting.bytes).sum(), None);
+                for waiting in starts.drain(..) {
+                    waiting.reply.send(Err(refusal.clone())).ok();
+                }
+            }
+        }
+    }
+
+    /// Whether a caller would be held up.
+    fn is_slow(&self) -> bool {
+        self.slow_until.is_some_and(|until| Instant::now() < until)
+    }
+}
+
+/// Admits the starts that wait in `queue`, or has the thread do it.
+pub(super) fn admit(queue: &Queue, admission: &Mutex<Admission>) {
+    let mut admission = match admission.try_lock() {
+        Ok(admission) => admission,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return queue.hand_over(),
+    };
+    if admission.is_slow() {
+        return queue.hand_over();
+    }
+    let mut starts = std::mem::take(&mut admission.starts);
+    queue.take_starts(&mut starts);
+    admission.admit(queue, &mut starts);
+    admission.starts = starts;
+}
+
 /// Runs until the queue is closing.
-fn run(queue: &Queue, mut outbox: Outbox) {
+fn run(queue: &Queue, admission: &Mutex<Admission>) {
     let drained = Drained(queue);
     let mut starts = Vec::new();
-    let mut errors = Errors::default();
     loop {
         let urgent = queue.take_urgent(&mut starts);
-        if !starts.is_empty() {
-            admit(queue, &mut outbox, &mut starts, &mut errors);
-        }
+        admission.lock().unwrap_or_else(PoisonError::into_inner).admit(queue, &mut starts);
         if !urgent.barriers.is_empty() {
             queue.pass(urgent.barriers);
         }
@@ -29,28 +99,6 @@ fn run(queue: &Queue, mut outbox: Outbox) {
         }
     }
     drop(drained);
-}
-
-/// Makes all of `starts` durable by one write and answers them.
-fn admit(queue: &Queue, outbox: &mut Outbox, starts: &mut Vec<Waiting>, errors: &mut Errors) {
-    let applied = queue.applied.load(Ordering::Acquire);
-    let written = outbox.append(applied, |buffer| encode(buffer, starts.iter().map(|waiting| &*waiting.start)));
-    match written {
-        Ok(number) => {
-            queue.admit(starts, number);
-            for waiting in starts.drain(..) {
-                waiting.reply.send(Ok(())).ok();
-            }
-        }
-        Err(error) => {
-            errors.note(&error);
-            let refusal = RecordError::Store(error.to_string());
-            queue.release(starts.len(), starts.iter().map(|waiting| waiting.bytes).sum(), None);
-            for waiting in starts.drain(..) {
-                waiting.reply.send(Err(refusal.clone())).ok();
-            }
-        }
-    }
 }
 
 /// Also when the thread panics: whoever waits must learn that nobody is coming.
@@ -77,8 +125,11 @@ impl Errors {
 }
 
 /// Starts the thread.
-pub(super) fn spawn(queue: Arc<Queue>, outbox: Outbox) -> std::io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new().name("aibridge-outbox".into()).spawn(move || run(&queue, outbox))
+pub(super) fn spawn(
+    queue: Arc<Queue>,
+    admission: Arc<Mutex<Admission>>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    std::thread::Builder::new().name("aibridge-outbox".into()).spawn(move || run(&queue, &admission))
 }
 
 #[cfg(test)]
@@ -100,24 +151,34 @@ mod tests {
         (queue, replies)
     }
 
-    fn admit_all(queue: &Queue, outbox: &mut Outbox) {
-        let mut starts = Vec::new();
-        queue.take_urgent(&mut starts);
-        admit(queue, outbox, &mut starts, &mut Errors::default());
-    }
-
     #[test]
     fn starts_that_wait_together_share_a_write() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("db");
-        let mut outbox = Outbox::open(&path, 0).unwrap();
+        let admission = Mutex::new(Admission::new(Outbox::open(&path, 0).unwrap()));
         let (queue, replies) = queued(10);
-        admit_all(&queue, &mut outbox);
+        admit(&queue, &admission);
         for mut reply in replies {
             assert_eq!(reply.try_recv(), Ok(Ok(())));
         }
         assert_eq!(outbox::read(&path, 0).unwrap().0.len(), 1);
         assert_eq!(queue.queued().0, 10);
+    }
+
+    #[test]
+    fn starts_are_left_to_the_thread_while_another_appends_or_the_disk_is_slow() {
+        let dir = tempfile::tempdir().unwrap();
+        let admission = Mutex::new(Admission::new(Outbox::open(&dir.path().join("db"), 0).unwrap()));
+        let (queue, mut replies) = queued(1);
+        let busy = admission.lock().unwrap();
+        admit(&queue, &admission);
+        drop(busy);
+        admission.lock().unwrap().slow_until = Some(Instant::now() + REST);
+        admit(&queue, &admission);
+        assert!(replies[0].try_recv().is_err(), "it waits for the thread");
+        admission.lock().unwrap().slow_until = None;
+        admit(&queue, &admission);
+        assert_eq!(replies[0].try_recv(), Ok(Ok(())));
     }
 
     #[cfg(target_os = "linux")]
@@ -127,9 +188,9 @@ mod tests {
         let path = dir.path().join("db");
         // A device that takes no byte.
         std::os::unix::fs::symlink("/dev/full", dir.path().join("db-outbox0")).unwrap();
-        let mut outbox = Outbox::open(&path, 0).unwrap();
+        let admission = Mutex::new(Admission::new(Outbox::open(&path, 0).unwrap()));
         let (queue, replies) = queued(2);
-        admit_all(&queue, &mut outbox);
+        admit(&queue, &admission);
         for mut reply in replies {
             let reply = reply.try_recv().unwrap();
             assert!(matches!(reply, Err(RecordError::Store(_))), "{reply:?}");

@@ -1,4 +1,15 @@
-//! The embedded store: one SQLite database in WAL mode, and the one thread that writes it.
+//! The embedded store: a SQLite database in WAL mode with one writer, and an outbox.
+//!
+//! A start is durable once it is appended to the outbox, a file, together with all others that wait. A thread of its own
+//! does that, so that a start waits for nothing else. Everything later is queued in memory, and a second thread writes it
+//! to the database in batches, the starts' rows included: at least every 100 ms.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `<path>` | the database; its schema is that of the original |
+//! | `<path>-wal`, `<path>-shm` | what SQLite has not yet moved into it; part of it |
+//! | `<path>-outbox0`, `-outbox1` | starts whose rows may not be written yet; part of it |
+//! | `<path>.lock` | nothing: the gateway that has the database open holds a lock on it |
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), aibridge_store::RecordError> {
@@ -13,6 +24,7 @@ mod access;
 mod accounts;
 mod admit;
 mod interceptions;
+mod open;
 mod outbox;
 mod queue;
 mod retention;
@@ -20,43 +32,31 @@ mod rows;
 mod schema;
 mod size;
 mod start;
+mod statements;
 mod text;
 mod writer;
 
 use std::{
     fmt,
-    fs::{File, TryLockError},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
-    time::Duration,
 };
 
-use chrono::Utc;
-use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
-pub use self::retention::Purged;
-use self::{
-    access::Readers,
-    accounts::Touched,
-    outbox::Outbox,
-    queue::{Limits, Queue},
-    rows::Rows,
-    schema::store,
-    start::StartRow,
-    text::{Stamp, integer},
+use self::{access::Readers, accounts::Touched, admit::Admission, queue::Queue};
+pub use self::{
+    open::{INTERRUPTED, SqliteOptions},
+    retention::Purged,
 };
 use crate::{
     RecordError, Recorder, Started,
-    record::{Outcome, Record, Start},
+    record::{Record, Start},
 };
 
 #[cfg(test)]
 pub(crate) mod tests;
-
-/// The `error_type` of an interception that a killed gateway left without an end.
-pub const INTERRUPTED: &str = "interrupted";
 
 /// A SQLite database and its one writer. Cheap to clone.
 ///
@@ -70,78 +70,11 @@ struct Inner {
     path: PathBuf,
     /// `None` when another process does the recording.
     queue: Option<Arc<Queue>>,
+    /// There with the queue.
+    admission: Option<Arc<Mutex<Admission>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     readers: Readers,
     touched: Mutex<Touched>,
-}
-
-/// How much may wait for the database, and for how long.
-#[derive(Clone, Debug)]
-pub struct SqliteOptions(Limits);
-
-impl Default for SqliteOptions {
-    fn default() -> SqliteOptions {
-        SqliteOptions(Limits { bytes: 64 << 20, entries: 100_000, delay: Duration::from_millis(100), batch: 2048 })
-    }
-}
-
-impl SqliteOptions {
-    /// 64 MiB, 100,000 records, 100 ms, batches of 2048.
-    pub fn new() -> SqliteOptions {
-        SqliteOptions::default()
-    }
-
-    /// About how many bytes may wait. Beyond it, interceptions are refused; beyond twice it, records of running ones
-    /// are lost. Default 64 MiB.
-    #[must_use]
-    pub fn max_queued_bytes(mut self, bytes: usize) -> SqliteOptions {
-        self.0.bytes = bytes;
-        self
-    }
-
-    /// How many records may wait, in the same way. Default 100,000.
-    #[must_use]
-    pub fn max_queued(mut self, records: usize) -> SqliteOptions {
-        self.0.entries = records;
-        self
-    }
-
-    /// How long what is not urgent may wait to be written with others; at most a second. Default 100 ms.
-    #[must_use]
-    pub fn delay(mut self, delay: Duration) -> SqliteOptions {
-        self.0.delay = delay.min(Duration::from_secs(1));
-        self
-    }
-
-    /// How many records are written at once. Default 2048.
-    #[must_use]
-    pub fn batch(mut self, records: usize) -> SqliteOptions {
-        self.0.batch = records.max(1);
-        self
-    }
-
-    /// Opens or creates the database at `path` for a gateway. Blocks.
-    ///
-    /// What a killed gateway left without an end is closed as `gateway_error`, [`INTERRUPTED`].
-    ///
-    /// # Errors
-    ///
-    /// When the database cannot be opened, was made by a newer version, or another gateway has it open.
-    pub fn open(&self, path: &Path) -> Result<Sqlite, RecordError> {
-        let lock = lock(path)?;
-        let mut db = schema::open(path)?;
-        // In pages: 16 MiB. Fewer and larger checkpoints write a page that changes often less often.
-        db.pragma_update(None, "wal_autocheckpoint", 2_000).map_err(store)?;
-        let number = recover(&mut db, path)?;
-        let outbox = Outbox::open(path, number).map_err(io)?;
-        let queue = Arc::new(Queue::new(self.0, number));
-        let threads = vec![
-            writer::spawn(db, queue.clone(), lock).map_err(io)?,
-            // When this one cannot be started, the other leaves with the queue.
-            admit::spawn(queue.clone(), outbox).inspect_err(|_| queue.drained()).map_err(io)?,
-        ];
-        Ok(Sqlite::new(path, Some(queue), threads))
-    }
 }
 
 impl Sqlite {
@@ -162,13 +95,19 @@ impl Sqlite {
     /// When the database cannot be opened or was made by a newer version.
     pub fn open_reader(path: &Path) -> Result<Sqlite, RecordError> {
         drop(schema::open(path)?);
-        Ok(Sqlite::new(path, None, Vec::new()))
+        Ok(Sqlite::new(path, None, None, Vec::new()))
     }
 
-    fn new(path: &Path, queue: Option<Arc<Queue>>, threads: Vec<JoinHandle<()>>) -> Sqlite {
+    fn new(
+        path: &Path,
+        queue: Option<Arc<Queue>>,
+        admission: Option<Arc<Mutex<Admission>>>,
+        threads: Vec<JoinHandle<()>>,
+    ) -> Sqlite {
         Sqlite(Arc::new(Inner {
             path: path.to_owned(),
             queue,
+            admission,
             threads: Mutex::new(threads),
             readers: Readers::new(path.to_owned()),
             touched: Mutex::default(),
@@ -230,10 +169,15 @@ impl Sqlite {
 
 impl Recorder for Sqlite {
     fn start(&self, start: &Arc<Start>) -> Started {
-        let Some(queue) = &self.0.queue else { return Started::ready(Err(RecordError::Closed)) };
+        let Some((queue, admission)) = self.0.queue.as_ref().zip(self.0.admission.as_ref()) else {
+            return Started::ready(Err(RecordError::Closed));
+        };
         let (reply, started) = oneshot::channel();
         match queue.start(start, reply) {
-            Ok(()) => Started::reply(started),
+            Ok(()) => {
+                admit::admit(queue, admission);
+                Started::reply(started)
+            }
             Err(error) => Started::ready(Err(error)),
         }
     }
@@ -257,52 +201,4 @@ impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sqlite").field("path", &self.0.path).finish_non_exhaustive()
     }
-}
-
-/// Keeps a second gateway away: two would each close the other's running interceptions. The lock goes with the process.
-fn lock(path: &Path) -> Result<File, RecordError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(RecordError::Store(format!("another gateway has {} open", path.display())))
-        }
-        Err(TryLockError::Error(error)) => Err(io(error)),
-    }
-}
-
-/// Turns what a killed gateway left in the outbox into rows, and closes what it left without an end. Returns the
-/// outbox's last number.
-fn recover(db: &mut Connection, path: &Path) -> Result<u64, RecordError> {
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store)?;
-    let applied: i64 = tx.query_row("SELECT applied FROM aibridge_outbox", [], |row| row.get(0)).map_err(store)?;
-    let (groups, number) = outbox::read(path, applied.cast_unsigned()).map_err(io)?;
-    let mut rows = Rows::new(&tx).map_err(store)?;
-    for group in groups {
-        let starts: Vec<StartRow<'static>> =
-            serde_json::from_slice(&group).map_err(|error| RecordError::Store(format!("the outbox: {error}")))?;
-        for start in &starts {
-            rows.start(start, None).map_err(store)?;
-        }
-    }
-    drop(rows);
-    tx.execute("UPDATE aibridge_outbox SET applied = ?", [integer(number)]).map_err(store)?;
-    let closed = tx
-        .execute(
-            "UPDATE aibridge_interceptions INDEXED BY aibridge_interceptions_running \
-             SET ended_at = ?, outcome = ?, error_type = ? WHERE ended_at IS NULL",
-            params![Stamp::new(Utc::now()), Outcome::GatewayError.as_str(), INTERRUPTED],
-        )
-        .map_err(store)?;
-    tx.commit().map_err(store)?;
-    if closed > 0 {
-        tracing::warn!(interceptions = closed, "closed interceptions that an earlier run left without an end");
-    }
-    Ok(number)
-}
-
-fn io(error: std::io::Error) -> RecordError {
-    RecordError::Store(error.to_string())
 }

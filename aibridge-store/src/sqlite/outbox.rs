@@ -41,7 +41,7 @@ impl Outbox {
     /// Opens the outbox beside the database at `path`, overwriting what it holds. `number` is the last one used.
     pub(super) fn open(path: &Path, number: u64) -> io::Result<Outbox> {
         let open = |path: PathBuf| -> io::Result<Segment> {
-            let file = File::options().create(true).truncate(true).write(true).open(path)?;
+            let file = super::open::options().create(true).truncate(true).write(true).open(path)?;
             Ok(Segment { file, end: 0, last: 0 })
         };
         let [first, second] = paths(path);

@@ -7,6 +7,7 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::open::{io, private};
 use crate::RecordError;
 
 /// One script each; never edited once released, only added to. `user_version` counts those applied.
@@ -17,7 +18,8 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// Opens or creates the database for writing and brings its schema up to date.
 pub(super) fn open(path: &Path) -> Result<Connection, RecordError> {
-    let mut db = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
+    private(path).map_err(io)?;
+    let mut db = connect(path)?;
     migrate(&mut db)?;
     Ok(db)
 }
@@ -25,13 +27,13 @@ pub(super) fn open(path: &Path) -> Result<Connection, RecordError> {
 /// Opens an existing database for queries only.
 pub(super) fn open_query_only(path: &Path) -> Result<Connection, RecordError> {
     // Opened for writing all the same: a reader may have to recover the WAL that a killed gateway left.
-    let db = connect(path, OpenFlags::empty())?;
+    let db = connect(path)?;
     db.pragma_update(None, "query_only", true).map_err(store)?;
     Ok(db)
 }
 
-fn connect(path: &Path, extra: OpenFlags) -> Result<Connection, RecordError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | extra;
+fn connect(path: &Path) -> Result<Connection, RecordError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags).map_err(store)?;
     db.busy_timeout(BUSY).map_err(store)?;
     db.set_prepared_statement_cache_capacity(32);

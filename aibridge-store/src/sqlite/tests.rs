@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::*;
-use crate::record::{End, ModelThought, TokenUsage, ToolUsage, UserPrompt};
+use crate::record::{End, ModelThought, Outcome, TokenUsage, ToolUsage, UserPrompt};
 
 /// A database in a directory of its own.
 pub(crate) struct Place {
@@ -258,13 +258,18 @@ async fn an_interception_written_at_once_equals_one_that_ended_later() {
 }
 
 #[tokio::test]
-async fn a_start_that_resolved_survives_a_kill_and_is_closed_as_interrupted() {
+async fn starts_that_resolved_survive_a_kill_and_are_closed_as_interrupted() {
     let place = Place::new();
     let store = SqliteOptions::new().delay(Duration::from_secs(1)).open(&place.path()).unwrap();
+    store.start(&Arc::new(start(0))).await.unwrap();
+    store.record(&usage(0));
+    store.record(&ended(end(0)));
     store.start(&Arc::new(start(1))).await.unwrap();
     store.record(&usage(1));
     store.flush().await.unwrap();
-    store.start(&Arc::new(start(2))).await.unwrap();
+    for n in 2..50 {
+        store.start(&Arc::new(start(n))).await.unwrap();
+    }
 
     // What a killed process leaves is what the files hold now.
     let killed = Place::new();
@@ -273,18 +278,58 @@ async fn a_start_that_resolved_survives_a_kill_and_is_closed_as_interrupted() {
         std::fs::copy(name(&place), name(&killed)).unwrap();
     }
     let before = Utc::now();
-    killed.open().close().await.unwrap();
+    // Twice: what was made up for is not made up for again.
+    for _ in 0..2 {
+        killed.open().close().await.unwrap();
+        assert_eq!(
+            killed.rows(
+                "SELECT outcome, error_type, duration_ms, count(*) FROM aibridge_interceptions GROUP BY 1 ORDER BY 1"
+            ),
+            ["completed|null|250|1", "gateway_error|interrupted|null|49"]
+        );
+    }
     assert_eq!(
-        killed.rows("SELECT id, outcome, error_type, duration_ms FROM aibridge_interceptions ORDER BY seq"),
-        [
-            "01950000-0000-7000-8000-000000000001|gateway_error|interrupted|null",
-            "01950000-0000-7000-8000-000000000002|gateway_error|interrupted|null"
-        ]
+        killed.rows("SELECT id FROM aibridge_interceptions"),
+        (0..50).map(|n| id(n).to_string()).collect::<Vec<_>>()
     );
-    for ended_at in killed.rows("SELECT ended_at FROM aibridge_interceptions") {
+    for ended_at in killed.rows("SELECT ended_at FROM aibridge_interceptions WHERE error_type = 'interrupted'") {
         assert!(ended_at.parse::<DateTime<Utc>>().unwrap() >= before - TimeDelta::seconds(1), "{ended_at}");
     }
-    assert_eq!(killed.count("aibridge_token_usages"), 1);
+    assert_eq!(killed.count("aibridge_token_usages"), 2);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = Place::new();
+    let store = place.open();
+    store.start(&Arc::new(start(1))).await.unwrap();
+    store.flush().await.unwrap();
+    let mut files = 0;
+    for file in std::fs::read_dir(place.path().parent().unwrap()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+        files += 1;
+    }
+    assert_eq!(files, 6);
+}
+
+#[tokio::test]
+async fn a_reader_beside_the_gateway_leaves_what_runs_alone() {
+    let place = Place::new();
+    let store = place.open();
+    store.start(&Arc::new(start(1))).await.unwrap();
+    store.flush().await.unwrap();
+    let reader = Sqlite::open_reader(&place.path()).unwrap();
+    let found = reader.interception(&id(1).to_string()).await.unwrap().unwrap();
+    assert_eq!((found.ended_at, found.outcome), (None, None));
+    assert_eq!(reader.start(&Arc::new(start(2))).await, Err(RecordError::Closed));
+    reader.close().await.unwrap();
+    store.record(&ended(end(1)));
+    store.close().await.unwrap();
+    assert_eq!(place.rows("SELECT outcome FROM aibridge_interceptions"), ["completed"]);
 }
 
 #[tokio::test]

@@ -28,10 +28,9 @@ pub(crate) fn open_beside(data_dir: &Path) -> anyhow::Result<Sqlite> {
 
 /// The user of that name.
 pub(crate) async fn user(store: &Sqlite, username: &str) -> anyhow::Result<User> {
-    store
-        .user(username)
-        .await?
-        .ok_or_else(|| anyhow!("there is no user {username:?}; create it with: aibridge-gateway users create {username}"))
+    store.user(username).await?.ok_or_else(|| {
+        anyhow!("there is no user {username:?}; create it with: aibridge-gateway users create {username}")
+    })
 }
 
 /// A token for the demo's user, valid for a day.

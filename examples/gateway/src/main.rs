@@ -45,7 +45,8 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command, config: Config, warnings: Vec<Warning>, arguments: &[String]) -> ExitCode {
-    let runtime = match tokio::runtime::Runtime::new() {
+    // Requests are served by threads of their own.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("the runtime cannot be started: {error}");

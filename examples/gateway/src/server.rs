@@ -36,7 +36,11 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, is_demo: bool) -
     announce(&registry);
     let listen = Listen {
         address: config.host.http_address,
-        tls: config.host.tls.as_ref().map(|tls| TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() }),
+        tls: config
+            .host
+            .tls
+            .as_ref()
+            .map(|tls| TlsFiles { certificate: tls.certificate.clone(), key: tls.key.clone() }),
         grace: config.host.shutdown_grace,
     };
     let listener = serve::bind(&listen).await?;

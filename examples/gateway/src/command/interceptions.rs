@@ -80,8 +80,8 @@ pub(crate) async fn run(config: &Config, arguments: &[String]) -> anyhow::Result
         Action::List(list) => print_list(&store, list).await,
         Action::Show { id, json } => {
             let found = store.interception(&id).await?;
-            let interception =
-                found.ok_or_else(|| anyhow!("there is no interception {id}; see: aibridge-gateway interceptions list"))?;
+            let interception = found
+                .ok_or_else(|| anyhow!("there is no interception {id}; see: aibridge-gateway interceptions list"))?;
             if json {
                 return print_json(&interception);
             }

@@ -97,7 +97,14 @@ async fn list(store: &Sqlite, keys: Vec<ApiKey>, as_json: bool) -> anyhow::Resul
         return print_json(&keys);
     }
     let row = |key: &ApiKey| {
-        [key.id.clone(), owner(key), key.name.clone(), state(key), moment(key.last_used_at), moment(Some(key.created_at))]
+        [
+            key.id.clone(),
+            owner(key),
+            key.name.clone(),
+            state(key),
+            moment(key.last_used_at),
+            moment(Some(key.created_at)),
+        ]
     };
     table::print(["ID", "USER", "NAME", "STATE", "LAST USED", "CREATED"], &keys.iter().map(row).collect::<Vec<_>>());
     Ok(())

@@ -8,9 +8,8 @@ pub(super) struct Reply {
     pub(super) events: Vec<String>,
 }
 
-const WORDS: [&str; 12] = [
-    "Hello", " from", " the", " demo", " provider", ".", " The", " gateway", " recorded", " this", " exchange", ".",
-];
+const WORDS: [&str; 12] =
+    ["Hello", " from", " the", " demo", " provider", ".", " The", " gateway", " recorded", " this", " exchange", "."];
 
 fn model(request: &Value) -> &str {
     request["model"].as_str().unwrap_or("demo")
@@ -78,9 +77,7 @@ pub(super) fn responses(request: &Value) -> Reply {
     let (input, output) = (tokens(&request["input"]), WORDS.len());
     let text = WORDS.concat();
     let part = json!({"type": "output_text", "text": text, "annotations": []});
-    let item = |status: &str, content: Value| {
-        json!({"id": "msg_demo", "type": "message", "role": "assistant", "status": status, "content": content})
-    };
+    let item = |status: &str, content: Value| json!({"id": "msg_demo", "type": "message", "role": "assistant", "status": status, "content": content});
     let response = |status: &str, output_items: Value, usage: Value| {
         json!({"id": "resp_demo", "object": "response", "created_at": 1_700_000_000, "status": status,
             "model": model(request), "output": output_items, "parallel_tool_calls": true, "tool_choice": "auto",

@@ -23,6 +23,8 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tower::Service;
 
+use super::workers::Open;
+
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a request's head may take to arrive.
@@ -46,12 +48,14 @@ pub(super) fn spawn<S, B>(
     tls: Option<TlsAcceptor>,
     service: S,
     connections: &GracefulShutdown,
+    open: Open,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
     B: Body<Data = Bytes, Error = BoxError> + Send + 'static,
 {
     let (server, watcher) = (server.clone(), connections.watcher());
     tokio::spawn(async move {
+        let _open = open;
         let Some(tls) = tls else { return serve(&server, stream, service, watcher).await };
         match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
             Ok(Ok(stream)) => serve(&server, stream, service, watcher).await,

@@ -6,18 +6,19 @@ mod health;
 mod pipeline;
 mod router;
 mod tls;
+mod workers;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use aibridge_tower::BoxError;
 use anyhow::Context;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use health::Health;
 pub(crate) use pipeline::{Parts, Settings};
 pub(crate) use tls::TlsFiles;
+use workers::{Kit, Workers};
 
 /// What the listener needs to know.
 #[derive(Debug)]
@@ -54,9 +55,8 @@ impl Bound {
 
     /// Serves until `stop`, then lets requests finish within the grace period.
     pub(crate) async fn serve(self, parts: Parts, health: Health, stop: CancellationToken) -> Result<(), BoxError> {
-        let service = router::Router::new(pipeline::pipeline(parts)?, health::routes(health), stop.clone());
-        let connections = GracefulShutdown::new();
-        let server = Arc::new(connection::server());
+        let kit = Kit { parts, health, tls: self.tls, grace: self.grace, stop: stop.clone() };
+        let workers = Workers::start(&kit)?;
         loop {
             let stream = tokio::select! {
                 accepted = self.listener.accept() => match accepted {
@@ -71,14 +71,11 @@ impl Bound {
                 () = stop.cancelled() => break,
             };
             prepare(&stream);
-            connection::spawn(&server, stream, self.tls.clone(), service.clone(), &connections);
+            workers.take(stream);
         }
         drop(self.listener);
         tracing::info!(grace = ?self.grace, "stopping: requests in flight may finish");
-        if tokio::time::timeout(self.grace, connections.shutdown()).await.is_err() {
-            tracing::warn!("some requests did not finish in time and were cut off");
-        }
-        Ok(())
+        tokio::task::spawn_blocking(|| workers.join()).await?
     }
 }
 

@@ -25,6 +25,7 @@ use super::access_log::AccessLogLayer;
 use crate::identity::Identity;
 
 /// What the pipeline is made of.
+#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) identity: Identity,
