@@ -38,10 +38,9 @@ async fn the_first_frame_passes_at_once_and_the_rest_of_its_burst_together() {
     let begun = Instant::now();
     let mut body = body(["a", "b", "c", "d"].map(Step::data));
     assert_eq!(data(&mut body).await, "a");
-    assert_eq!(begun.elapsed(), Duration::ZERO);
     assert_eq!(data(&mut body).await, "bcd");
     assert!(body.frame().await.is_none());
-    assert_eq!(begun.elapsed(), HOLD);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,9 +78,9 @@ async fn a_burst_is_passed_on_before_the_pause_behind_it() {
     let mut body = body([Step::data("a"), Step::data("b"), Step::data("c"), pause(20), Step::data("d")]);
     assert_eq!(data(&mut body).await, "a");
     assert_eq!(data(&mut body).await, "bc");
-    assert_eq!(begun.elapsed(), HOLD);
+    assert_eq!(begun.elapsed(), Duration::ZERO);
     assert_eq!(data(&mut body).await, "d");
-    assert_eq!(begun.elapsed(), HOLD + Duration::from_millis(20));
+    assert_eq!(begun.elapsed(), Duration::from_millis(20));
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,7 +170,7 @@ proptest! {
             for (at, one) in moves.iter().enumerate() {
                 steps.push(match one {
                     Move::Data(length) => {
-                        let data: Vec<u8> = (0..=250).cycle().skip(at).take(*length).collect();
+                        let data: Vec<u8> = (0..*length).map(|byte| ((byte + at) % 251) as u8).collect();
                         expected.extend_from_slice(&data);
                         Step::Data(data.into())
                     }
