@@ -226,6 +226,17 @@ impl Recorder for Told {
                 it.response_bytes,
                 it.error_type.as_deref().unwrap_or("-"),
             ),
+            Record::Settled(it) => format!(
+                "settled {} of {} by {}: {}+{} cache {} tools {:?} thoughts {:?}",
+                it.provider_response_id,
+                it.provider_name,
+                it.initiator_id.as_u128(),
+                it.usage.input_tokens,
+                it.usage.output_tokens,
+                it.usage.cache_read_input_tokens,
+                it.tools.iter().map(|tool| format!("{} {}", tool.tool, tool.input)).collect::<Vec<_>>(),
+                it.thoughts.iter().map(|thought| &*thought.content).collect::<Vec<_>>(),
+            ),
             other => format!("{other:?}"),
         };
         self.calls.lock().unwrap().push(line);

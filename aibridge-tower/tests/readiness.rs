@@ -15,7 +15,7 @@ use aibridge_tower::{
     models::ModelsLayer,
     parse::{AiBody, ParseLayer},
     passthrough::PassthroughLayer,
-    record::RecordLayer,
+    record::{RecordLayer, follow::FollowLayer},
     route::{ProbeLayer, RouteLayer},
 };
 use bytes::Bytes;
@@ -150,6 +150,7 @@ contract!(rate, |inner| RateLayer::new(std::num::NonZeroU32::new(8)).layer(inner
 contract!(route, |inner| RouteLayer::new(registry()).layer(inner), plain(), Full<Bytes>);
 contract!(intercepted, |inner| PassthroughLayer::new(Probe::answers()).layer(inner), plain(), Full<Bytes>);
 contract!(passed_through, |inner| PassthroughLayer::new(inner).layer(Probe::answers()), proxied(), Full<Bytes>);
+contract!(follow, |inner| FollowLayer::new(Forgets).layer(inner), proxied(), Full<Bytes>);
 contract!(parse, |inner| ParseLayer::new().layer(inner), plain(), Full<Bytes>);
 contract!(record, |inner| RecordLayer::new(Forgets).layer(inner), parsed(), AiBody);
 contract!(models, |inner| ModelsLayer::new().layer(inner), parsed(), AiBody);

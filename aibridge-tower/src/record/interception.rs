@@ -15,11 +15,11 @@ use aibridge_store::{
 };
 use chrono::Utc;
 use http::HeaderValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::RecordLayer;
+use super::{RecordLayer, observed};
 
 /// One interception: a request from its start to its end.
 ///
@@ -177,39 +177,14 @@ impl Interception {
 
     /// Something the reply with the provider's id `reply_id` contained.
     pub(super) fn observed(&self, observed: Observed, reply_id: Option<&str>) {
+        let content = self.0.content;
         match observed {
-            Observed::ToolCall(call) => self.0.record(|id| {
-                let mut metadata = Map::new();
-                if call.truncated {
-                    metadata.insert("truncated".to_owned(), Value::Bool(true));
-                }
-                if call.hosted {
-                    metadata.insert("hosted".to_owned(), Value::Bool(true));
-                }
-                Record::ToolUsage(record::ToolUsage {
-                    id: Uuid::now_v7(),
-                    interception_id: id,
-                    provider_response_id: reply_id.map(str::to_owned),
-                    provider_tool_call_id: call.id,
-                    provider_item_id: call.item_id,
-                    server_url: None,
-                    tool: call.name,
-                    input: if self.0.content { call.input } else { Value::Null },
-                    injected: false,
-                    invocation_error: None,
-                    metadata,
-                    created_at: Utc::now(),
-                })
-            }),
-            Observed::Thought(thought) if self.0.content => self.0.record(|id| {
-                Record::ModelThought(record::ModelThought {
-                    id: Uuid::now_v7(),
-                    interception_id: id,
-                    content: thought.content,
-                    metadata: Map::from_iter([("source".to_owned(), json!(thought.source))]),
-                    created_at: Utc::now(),
-                })
-            }),
+            Observed::ToolCall(call) => {
+                self.0.record(|id| Record::ToolUsage(observed::tool_usage(id, reply_id, call, content)));
+            }
+            Observed::Thought(thought) if content => {
+                self.0.record(|id| Record::ModelThought(observed::model_thought(id, thought)));
+            }
             _ => {}
         }
     }
@@ -223,20 +198,7 @@ impl Interception {
             summary.output_tokens += usage.output;
             summary.unobserved += reply.unobserved;
         }
-        self.0.record(|id| {
-            Record::TokenUsage(record::TokenUsage {
-                id: Uuid::now_v7(),
-                interception_id: id,
-                provider_response_id: reply.id.clone(),
-                input_tokens: usage.input,
-                output_tokens: usage.output,
-                cache_read_input_tokens: usage.cache_read,
-                cache_write_input_tokens: usage.cache_write,
-                metadata: usage.extras.clone(),
-                usage_source: usage.source.as_str(),
-                created_at: Utc::now(),
-            })
-        });
+        self.0.record(|id| Record::TokenUsage(observed::token_usage(id, reply)));
     }
 }
 

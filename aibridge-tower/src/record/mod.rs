@@ -13,11 +13,14 @@
 //! | [`Actor`](crate::auth::Actor), [`ProviderRoute`](crate::ProviderRoute), [`AiBody`](crate::parse::AiBody) | [`Interception`], to the response |
 
 mod body;
+mod copy;
 mod error;
+pub mod follow;
 mod future;
 mod interception;
 mod layer;
 mod observation;
+mod observed;
 mod round_trip;
 mod service;
 #[cfg(test)]

@@ -8,7 +8,11 @@ use aibridge_store::record::Outcome;
 use bytes::{Bytes, BytesMut};
 use http::{header, response::Parts};
 
-use super::{Interception, RoundTrip, whole_events::WholeEvents};
+use super::{
+    Interception, RoundTrip,
+    copy::{Coding, coding, is_event_stream},
+    whole_events::WholeEvents,
+};
 
 /// What is kept of an error's body in order to read its type and message.
 const ERROR_LIMIT: usize = 64 * 1024;
@@ -57,13 +61,11 @@ pub(super) enum Ending {
 
 impl Observation {
     pub(super) fn new(head: &mut Parts, trip: RoundTrip, api: Api, hide_usage: bool) -> Observation {
-        let streaming = head.status.is_success() && is_event_stream(head);
-        let (decoder, readable, coded) = match head.headers.get(header::CONTENT_ENCODING) {
-            None => (None, true, false),
-            Some(coding) => match coding.to_str().map(StreamDecoder::new) {
-                Ok(Ok(decoder)) => (decoder, true, true),
-                _ => (None, false, true),
-            },
+        let streaming = head.status.is_success() && is_event_stream(&head.headers);
+        let (decoder, plain, readable) = match coding(&head.headers) {
+            Coding::Plain => (None, true, true),
+            Coding::Coded(decoder) => (Some(decoder), false, true),
+            Coding::Unreadable => (None, false, false),
         };
         let reading = match head.status.is_success() {
             _ if !readable => Reading::Nothing(Reply::default()),
@@ -71,7 +73,7 @@ impl Observation {
             true => Reading::Reply(Observer::blocking(api)),
             false => Reading::Error(BytesMut::new()),
         };
-        let events = (streaming && !coded).then(|| WholeEvents::new(hide_usage));
+        let events = (streaming && plain).then(|| WholeEvents::new(hide_usage));
         if events.is_some() {
             // An error event may follow what the provider sent.
             head.headers.remove(header::CONTENT_LENGTH);
@@ -200,9 +202,4 @@ fn outcome(reply: &Reply, ending: Ending, streaming: bool) -> (Outcome, Option<P
         (None, Ending::Dropped) => (Outcome::ClientGone, None),
         (None, _) => (Outcome::Truncated, None),
     }
-}
-
-fn is_event_stream(head: &Parts) -> bool {
-    let essence = |value: &[u8]| value.get(..17).is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"));
-    head.headers.get(header::CONTENT_TYPE).is_some_and(|value| essence(value.as_bytes()))
 }

@@ -11,7 +11,7 @@ use std::{
 use aibridge_providers::provider::{BaseUrl, Instance, InstanceBuilder, Kind, Registry, Secret};
 use aibridge_store::{
     RecordError, Recorder, Started,
-    record::{End, Outcome, Record, Start, TokenUsage},
+    record::{End, Outcome, Record, Settled, Start, TokenUsage},
 };
 use aibridge_tests::RawClient;
 use aibridge_tower::{
@@ -21,7 +21,7 @@ use aibridge_tower::{
     models::ModelsLayer,
     parse::ParseLayer,
     passthrough::PassthroughLayer,
-    record::{RecordLayer, RecordingPolicy},
+    record::{RecordLayer, RecordingPolicy, follow::FollowLayer},
     route::{ProbeLayer, RouteLayer},
     shape::ShapeLayer,
     upstream::Upstream,
@@ -103,7 +103,10 @@ impl Gateway {
         let registry = Arc::new(Registry::new((setup.instances)(url)));
         let records = setup.records.clone();
         let upstream = Upstream::builder().header_timeout(setup.header_timeout).build::<Incoming>().unwrap();
-        let proxied = ServiceBuilder::new().layer(KeysLayer::new()).service(upstream.clone());
+        let proxied = ServiceBuilder::new()
+            .layer(FollowLayer::new(records.clone()).content(setup.content))
+            .layer(KeysLayer::new())
+            .service(upstream.clone());
         let pipeline = ServiceBuilder::new()
             .layer(ShapeLayer::new())
             .layer(ProbeLayer::new(registry.clone()))
@@ -219,6 +222,30 @@ impl Records {
         *self.refusing.lock().unwrap() = Some(error);
     }
 
+    /// Tells another recorder everything, in the same order.
+    pub(crate) async fn replay(&self, recorder: &impl Recorder) {
+        let told = self.told.lock().unwrap().clone();
+        for told in told {
+            match told {
+                Told::Start(start) => recorder.start(&start).await.unwrap(),
+                Told::Record(record) => recorder.record(&record),
+            }
+        }
+    }
+
+    /// What background responses came to.
+    pub(crate) fn settled(&self) -> Vec<Settled> {
+        let told = self.told.lock().unwrap();
+        let settled = told.iter().filter_map(|told| match told {
+            Told::Record(record) => match &**record {
+                Record::Settled(settled) => Some(settled.clone()),
+                _ => None,
+            },
+            Told::Start(_) => None,
+        });
+        settled.collect()
+    }
+
     /// How many calls of the recorder there were.
     pub(crate) fn len(&self) -> usize {
         self.told.lock().unwrap().len()
@@ -234,7 +261,8 @@ impl Records {
             match told {
                 Told::Start(start) => all.push(Recorded { start: start.clone(), records: Vec::new() }),
                 Told::Record(record) => {
-                    let of = all.iter_mut().find(|it| it.start.id == record.interception_id());
+                    let Some(id) = record.interception_id() else { continue };
+                    let of = all.iter_mut().find(|it| it.start.id == id);
                     of.expect("a start before every record").records.push(record.clone());
                 }
             }

@@ -1,5 +1,6 @@
 //! Whole pipelines over real sockets, between a raw client and a scripted provider.
 
+mod background;
 mod bytes;
 mod encodings;
 mod ends;

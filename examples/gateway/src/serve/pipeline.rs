@@ -16,7 +16,7 @@ use aibridge_tower::{
     models::ModelsLayer,
     parse::ParseLayer,
     passthrough::PassthroughLayer,
-    record::{RecordLayer, RecordingPolicy},
+    record::{RecordLayer, RecordingPolicy, follow::FollowLayer},
     route::{ProbeLayer, RouteLayer},
     shape::ShapeLayer,
     upstream::Upstream,
@@ -69,7 +69,10 @@ where
 {
     let Parts { registry, identity, recorder, settings } = parts;
     let upstream = Upstream::builder().header_timeout(settings.header_timeout).build::<Incoming>()?;
-    let proxied = ServiceBuilder::new().layer(KeysLayer::new()).service(upstream.clone());
+    let proxied = ServiceBuilder::new()
+        .layer(FollowLayer::new(recorder.clone()).content(settings.record_content))
+        .layer(KeysLayer::new())
+        .service(upstream.clone());
     Ok(ServiceBuilder::new()
         .layer(AccessLogLayer::new())
         .layer(ShapeLayer::new())
