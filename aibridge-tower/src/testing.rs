@@ -73,8 +73,11 @@ pub(crate) async fn json<B: Body<Data = Bytes, Error: Debug>>(body: B) -> serde_
     serde_json::from_slice(&bytes(body).await).unwrap()
 }
 
+/// What polling a body gives.
+pub(crate) type Polled<D, E> = Poll<Option<Result<Frame<D>, E>>>;
+
 /// The next frame of a body, as far as it is there.
-pub(crate) fn poll<B: Body + Unpin>(body: &mut B) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+pub(crate) fn poll<B: Body + Unpin>(body: &mut B) -> Polled<B::Data, B::Error> {
     tokio_test::task::spawn(()).enter(|cx, _| Pin::new(body).poll_frame(cx))
 }
 

@@ -27,7 +27,7 @@ where
         bencher.to_async(&runtime).iter_batched(
             || parsed(&ask),
             |request| call(black_box(service.clone()), request, expected),
-            BatchSize::SmallInput,
+            BatchSize::NumIterations(64),
         );
     });
 }

@@ -28,7 +28,7 @@ where
         bencher.to_async(&runtime).iter_batched(
             || routed(&ask),
             |request| call(black_box(service.clone()), request, expected),
-            BatchSize::SmallInput,
+            BatchSize::NumIterations(64),
         );
     });
 }

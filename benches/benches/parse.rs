@@ -23,7 +23,7 @@ fn benches(criterion: &mut Criterion) {
             bencher.to_async(&runtime).iter_batched(
                 || routed(&ask),
                 |request| call(black_box(provider.clone()), request, expected),
-                BatchSize::SmallInput,
+                BatchSize::NumIterations(64),
             );
         });
         let parse = ParseLayer::new().layer(provider.clone());
@@ -31,7 +31,7 @@ fn benches(criterion: &mut Criterion) {
             bencher.to_async(&runtime).iter_batched(
                 || routed(&ask),
                 |request| call(black_box(parse.clone()), request, expected),
-                BatchSize::SmallInput,
+                BatchSize::NumIterations(64),
             );
         });
         group.finish();

@@ -45,7 +45,7 @@ fn benches(criterion: &mut Criterion) {
             bencher.to_async(&runtime).iter_batched(
                 || parsed(&ask),
                 |request| call(black_box(provider.clone()), request, expected),
-                BatchSize::SmallInput,
+                BatchSize::NumIterations(64),
             );
         });
         let record = RecordLayer::new(Forgets).layer(provider.clone());
@@ -53,7 +53,7 @@ fn benches(criterion: &mut Criterion) {
             bencher.to_async(&runtime).iter_batched(
                 || parsed(&ask),
                 |request| call(black_box(record.clone()), request, expected),
-                BatchSize::SmallInput,
+                BatchSize::NumIterations(64),
             );
         });
         group.finish();

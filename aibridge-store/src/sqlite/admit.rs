@@ -68,20 +68,23 @@ impl Admission {
     }
 }
 
-/// Admits the starts that wait in `queue`, or has the thread do it.
+/// Admits the starts that wait in `queue`, or leaves them to whoever is at it, or to the thread.
 pub(super) fn admit(queue: &Queue, admission: &Mutex<Admission>) {
-    let mut admission = match admission.try_lock() {
-        Ok(admission) => admission,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => return queue.hand_over(),
-    };
-    if admission.is_slow() {
-        return queue.hand_over();
+    // Whoever appends looks again when it is done, and sees what was queued before its lock was found taken.
+    while queue.has_starts() {
+        let mut admission = match admission.try_lock() {
+            Ok(admission) => admission,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        if admission.is_slow() {
+            return queue.hand_over();
+        }
+        let mut starts = std::mem::take(&mut admission.starts);
+        queue.take_starts(&mut starts);
+        admission.admit(queue, &mut starts);
+        admission.starts = starts;
     }
-    let mut starts = std::mem::take(&mut admission.starts);
-    queue.take_starts(&mut starts);
-    admission.admit(queue, &mut starts);
-    admission.starts = starts;
 }
 
 /// Runs until the queue is closing.
@@ -90,6 +93,7 @@ fn run(queue: &Queue, admission: &Mutex<Admission>) {
     let mut starts = Vec::new();
     loop {
         let urgent = queue.take_urgent(&mut starts);
+        // Also without starts: a flush waits for those that a caller is admitting.
         admission.lock().unwrap_or_else(PoisonError::into_inner).admit(queue, &mut starts);
         if !urgent.barriers.is_empty() {
             queue.pass(urgent.barriers);
@@ -166,12 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn starts_are_left_to_the_thread_while_another_appends_or_the_disk_is_slow() {
+    fn starts_are_left_to_others_while_another_appends_or_the_disk_is_slow() {
         let dir = tempfile::tempdir().unwrap();
         let admission = Mutex::new(Admission::new(Outbox::open(&dir.path().join("db"), 0).unwrap()));
         let (queue, mut replies) = queued(1);
         let busy = admission.lock().unwrap();
         admit(&queue, &admission);
+        assert!(replies[0].try_recv().is_err(), "it waits for whoever is at it");
         drop(busy);
         admission.lock().unwrap().slow_until = Some(Instant::now() + REST);
         admit(&queue, &admission);

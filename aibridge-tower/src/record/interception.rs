@@ -1,6 +1,9 @@
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -8,6 +11,7 @@ use aibridge_providers::api::{Observed, Refusal, Reply};
 use aibridge_store::{
     Recorder,
     record::{self, End, MAX_ERROR_MESSAGE, Outcome, Record, Start},
+    sqlite::INTERRUPTED,
 };
 use chrono::Utc;
 use http::HeaderValue;
@@ -15,7 +19,7 @@ use serde_json::{Map, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::observed;
+use super::{RecordLayer, observed};
 
 /// One interception: a request from its start to its end.
 ///
@@ -28,6 +32,7 @@ struct Shared {
     start: Arc<Start>,
     recorder: Arc<dyn Recorder>,
     content: bool,
+    cut_off: Arc<AtomicBool>,
     begun: Instant,
     state: Mutex<State>,
 }
@@ -64,7 +69,7 @@ struct State {
 }
 
 impl Interception {
-    pub(super) fn new(start: Arc<Start>, recorder: Arc<dyn Recorder>, content: bool) -> Interception {
+    pub(super) fn new(start: Arc<Start>, settings: &RecordLayer) -> Interception {
         let summary = Summary {
             outcome: Outcome::ClientGone,
             status: None,
@@ -78,7 +83,14 @@ impl Interception {
             unobserved: 0,
         };
         let state = Mutex::new(State { recorded: true, summary });
-        Interception(Arc::new(Shared { start, recorder, content, begun: Instant::now(), state }))
+        Interception(Arc::new(Shared {
+            start,
+            recorder: settings.recorder.clone(),
+            content: settings.content,
+            cut_off: settings.cut_off.clone(),
+            begun: Instant::now(),
+            state,
+        }))
     }
 
     /// The interception's id.
@@ -98,7 +110,9 @@ impl Interception {
 
     /// What is known of it so far.
     pub fn summary(&self) -> Summary {
-        self.0.state().summary.clone()
+        let mut summary = self.0.state().summary.clone();
+        summary.blame(&self.0.cut_off);
+        summary
     }
 
     /// The id as the value of [`INTERCEPTION_ID`](super::INTERCEPTION_ID).
@@ -188,6 +202,17 @@ impl Interception {
     }
 }
 
+impl Summary {
+    /// A request that the host cut off was not left by its client.
+    fn blame(&mut self, cut_off: &AtomicBool) {
+        if self.outcome == Outcome::ClientGone && cut_off.load(Ordering::Acquire) {
+            self.outcome = Outcome::GatewayError;
+            self.error_type = Some(INTERRUPTED.to_owned());
+            self.error_message = Some("the gateway stopped before the reply was whole".to_owned());
+        }
+    }
+}
+
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -208,6 +233,7 @@ impl Drop for Shared {
             return;
         }
         let summary = &mut state.summary;
+        summary.blame(&self.cut_off);
         let mut metadata = Map::new();
         if let Some(first_content) = summary.first_content {
             metadata.insert("first_content_ms".to_owned(), json!(millis(first_content)));

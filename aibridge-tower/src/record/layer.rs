@@ -1,4 +1,8 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use aibridge_store::Recorder;
 use tower_layer::Layer;
@@ -23,13 +27,19 @@ pub struct RecordLayer {
     pub(super) policy: RecordingPolicy,
     pub(super) content: bool,
     pub(super) keep_alive: Option<Duration>,
+    pub(super) cut_off: Arc<AtomicBool>,
 }
 
 impl RecordLayer {
     /// Tells `recorder`; a request that it cannot record is refused.
     pub fn new(recorder: impl Recorder) -> RecordLayer {
-        let policy = RecordingPolicy::default();
-        RecordLayer { recorder: Arc::new(recorder), policy, content: true, keep_alive: None }
+        RecordLayer {
+            recorder: Arc::new(recorder),
+            policy: RecordingPolicy::default(),
+            content: true,
+            keep_alive: None,
+            cut_off: Arc::default(),
+        }
     }
 
     /// Sets what happens to a request that cannot be recorded. Default: [`RecordingPolicy::Require`].
@@ -54,6 +64,15 @@ impl RecordLayer {
     #[must_use]
     pub fn keep_alive(mut self, every: Duration) -> RecordLayer {
         self.keep_alive = Some(every.max(Duration::from_secs(1)));
+        self
+    }
+
+    /// Shares a flag that the host sets before it drops requests that outlast its shutdown: what is dropped from then on
+    /// ends as `gateway_error`, [`INTERRUPTED`](aibridge_store::sqlite::INTERRUPTED), because its client has not gone.
+    /// Default: a flag that nobody sets.
+    #[must_use]
+    pub fn cut_off(mut self, flag: Arc<AtomicBool>) -> RecordLayer {
+        self.cut_off = flag;
         self
     }
 }

@@ -70,7 +70,7 @@ where
             Err(refusal) => return ResponseFuture::refuse(api, refusal),
         };
         let treatment = Treatment { hide_usage: ask_for_usage(&mut request), keep_alive };
-        let interception = Interception::new(start.clone(), self.settings.recorder.clone(), self.settings.content);
+        let interception = Interception::new(start.clone(), &self.settings);
         let started = self.settings.recorder.start(&start);
         ResponseFuture::start(started, interception, inner, request, self.settings.policy, treatment, failed)
     }

@@ -12,7 +12,7 @@ use super::{RecordLayer, ResponseBody};
 use crate::{
     body,
     parse::AiBody,
-    testing::{Script, Step, Told, once, parsed},
+    testing::{Polled, Script, Step, Told, once, parsed},
 };
 
 pub(super) const ASK: &str = r#"{"model":"claude","stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
@@ -75,9 +75,7 @@ pub(super) async fn body(
 }
 
 /// The bytes of `frame`.
-pub(super) fn data<E: std::fmt::Debug>(
-    frame: std::task::Poll<Option<Result<http_body::Frame<Bytes>, E>>>,
-) -> Option<Bytes> {
+pub(super) fn data<E: std::fmt::Debug>(frame: Polled<Bytes, E>) -> Option<Bytes> {
     match frame {
         std::task::Poll::Ready(Some(frame)) => Some(frame.unwrap().into_data().unwrap()),
         std::task::Poll::Ready(None) => None,

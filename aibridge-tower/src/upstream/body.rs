@@ -1,8 +1,7 @@
 use std::{
-    future::Future,
     mem,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -10,16 +9,14 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::UpstreamError;
 
 /// A frame that follows the last one within this time is part of a burst.
 const BURST: Duration = Duration::from_micros(300);
-/// How long a burst is left alone before what has come of it is passed on.
-const HOLD: Duration = Duration::from_millis(1);
-/// How many scheduler turns the next frame of a burst is waited for. hyper hands over one frame a wake-up, so that
-/// polling it again at once never finds the next; after two turns its connection task has had its say.
+/// How many scheduler turns a burst is waited for. hyper hands over one frame a wake-up, so that polling it again at
+/// once never finds the next; after two turns its connection task has had its say.
 const TURNS: u8 = 2;
 /// A burst is passed on when it has grown to this size, and a frame of half of it is not copied into one.
 const FULL: usize = 32 * 1024;
@@ -34,9 +31,6 @@ pin_project! {
         inner: B,
         gathered: BytesMut,
         turns: u8,
-        // Runs while a burst is left alone. Made for the first burst, and kept for the next.
-        hold: Option<Pin<Box<Sleep>>>,
-        holding: bool,
         last_frame: Option<Instant>,
         // What came behind `gathered` and cannot be merged with it.
         next: Option<Option<Result<Frame<Bytes>, UpstreamError>>>,
@@ -45,15 +39,7 @@ pin_project! {
 
 impl<B: Body<Data = Bytes>> ResponseBody<B> {
     pub(super) fn new(inner: B) -> ResponseBody<B> {
-        ResponseBody {
-            inner,
-            gathered: BytesMut::new(),
-            turns: 0,
-            hold: None,
-            holding: false,
-            last_frame: None,
-            next: None,
-        }
+        ResponseBody { inner, gathered: BytesMut::new(), turns: 0, last_frame: None, next: None }
     }
 }
 
@@ -68,11 +54,6 @@ where
         let mut this = self.project();
         if let Some(next) = this.next.take() {
             return Poll::Ready(next);
-        }
-        if *this.holding {
-            // The provider's connection is not read meanwhile, so that its next frames come out of one read.
-            ready!(this.hold.as_mut().expect("made when the burst began").as_mut().poll(cx));
-            *this.holding = false;
         }
         loop {
             match this.inner.as_mut().poll_frame(cx) {
@@ -96,19 +77,10 @@ where
                         *this.next = Some(frame);
                         return Poll::Ready(Some(Ok(flush(this.gathered))));
                     }
-                    let begins = this.gathered.is_empty();
                     this.gathered.extend_from_slice(&data);
                     *this.turns = 0;
                     if this.gathered.len() >= FULL || this.inner.is_end_stream() {
                         return Poll::Ready(Some(Ok(flush(this.gathered))));
-                    }
-                    if begins {
-                        let until = now + HOLD;
-                        let hold = this.hold.get_or_insert_with(|| Box::pin(sleep_until(until)));
-                        hold.as_mut().reset(until);
-                        *this.holding = true;
-                        ready!(hold.as_mut().poll(cx));
-                        *this.holding = false;
                     }
                 }
                 Poll::Ready(other) => {

@@ -112,7 +112,9 @@ async fn a_body_parse_refuses_holds_nothing() {
 
 /// Answers a start when told to.
 #[derive(Clone, Default)]
-struct Slow(Arc<Mutex<Vec<tokio::sync::oneshot::Sender<Result<(), RecordError>>>>>);
+struct Slow(Arc<Mutex<Vec<Answer>>>);
+
+type Answer = tokio::sync::oneshot::Sender<Result<(), RecordError>>;
 
 impl Recorder for Slow {
     fn start(&self, _: &Arc<Start>) -> Started {

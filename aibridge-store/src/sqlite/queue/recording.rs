@@ -29,6 +29,11 @@ impl Queue {
         Ok(())
     }
 
+    /// Whether starts wait to be admitted.
+    pub(in crate::sqlite) fn has_starts(&self) -> bool {
+        !self.lock().starts.is_empty()
+    }
+
     /// Moves the starts that wait into `starts`, which is empty.
     pub(in crate::sqlite) fn take_starts(&self, starts: &mut Vec<Waiting>) {
         // The two vectors take turns, so that neither is allocated again.

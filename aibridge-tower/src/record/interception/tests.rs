@@ -1,8 +1,17 @@
-use std::{io, task::Poll, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
 use aibridge_providers::api::Api;
 use aibridge_store::{RecordError, record::Outcome};
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{ServiceExt, service_fn};
 use tower_layer::Layer;
@@ -230,4 +239,32 @@ async fn the_recorder_is_told_before_the_provider_is_asked() {
     });
     let mut call = task::spawn(RecordLayer::new(told).layer(inner).oneshot(parsed(Api::Messages, ASK)));
     assert!(assert_ready!(call.poll()).is_ok());
+}
+
+#[tokio::test]
+async fn what_the_host_cuts_off_was_not_left_by_its_client() {
+    let cut_off = Arc::new(AtomicBool::new(false));
+    let told = Told::default();
+    let layer = RecordLayer::new(told.clone()).cut_off(cut_off.clone());
+    let mut whole = answer(layer.clone(), parsed(Api::Messages, ASK), stream(), script()).await;
+    let mut half = answer(layer.clone(), parsed(Api::Messages, ASK), stream(), script()).await;
+    drop((whole.extensions_mut().remove::<Interception>(), half.body_mut().frame().await));
+    let never = service_fn(|_: Request<AiBody>| std::future::pending::<io::Result<Response<Script>>>());
+    let mut asking = task::spawn(layer.layer(never).oneshot(parsed(Api::Messages, ASK)));
+    assert_pending!(asking.poll());
+    let (left, held) = (told.calls().len(), half.extensions().get::<Interception>().cloned().unwrap());
+
+    cut_off.store(true, Ordering::Release);
+    drop(bytes(whole.into_body()).await);
+    drop(asking);
+    drop(half);
+    assert_eq!(held.summary().outcome, Outcome::GatewayError);
+    drop(held);
+    let usage = "tokens 3+9 cache 0/0 final msg_1";
+    let completed = format!("end completed 200 {}B -", length());
+    let partial = "tokens 3+1 cache 0/0 partial msg_1";
+    let interrupted = format!("end gateway_error 200 {}B interrupted", START.len());
+    let unanswered = ["tokens 0+0 cache 0/0 none -", "end gateway_error - 0B interrupted"];
+    let expected = [&[usage, &completed][..], &unanswered, &[partial, &interrupted]].concat();
+    assert_eq!(told.calls()[left..], expected);
 }

@@ -13,6 +13,8 @@ use tracing_subscriber::fmt::MakeWriter;
 const GATHER: Duration = Duration::from_millis(50);
 /// How much gathers at most; what exceeds it while the sink is stuck is dropped, and the loss is written.
 const LIMIT: usize = 8 * 1024 * 1024;
+/// How much memory is kept for the next lines.
+const KEPT: usize = 1024 * 1024;
 
 /// A file that is written by a thread of its own, so that no request waits for a terminal or a disk.
 #[derive(Clone)]
@@ -21,7 +23,13 @@ pub(super) struct Sink(Arc<Shared>);
 struct Shared {
     gathered: Mutex<Gathered>,
     filled: Condvar,
-    file: Mutex<Box<dyn Write + Send>>,
+    file: Mutex<Output>,
+}
+
+struct Output {
+    file: Box<dyn Write + Send>,
+    /// Takes turns with what gathers, so that memory is not asked for again and again.
+    spare: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -32,7 +40,7 @@ struct Gathered {
 
 impl Sink {
     pub(super) fn new(file: impl Write + Send + 'static) -> io::Result<Sink> {
-        let file: Mutex<Box<dyn Write + Send>> = Mutex::new(Box::new(file));
+        let file = Mutex::new(Output { file: Box::new(file), spare: Vec::new() });
         let shared = Shared { gathered: Mutex::default(), filled: Condvar::new(), file };
         let sink = Sink(Arc::new(shared));
         let writer = sink.clone();
@@ -59,13 +67,20 @@ impl Sink {
 
     /// Writes what has gathered.
     pub(super) fn flush(&self) {
-        let mut file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let Gathered { mut lines, lost } = mem::take(&mut *self.gathered());
+        let mut output = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let Output { file, spare } = &mut *output;
+        spare.clear();
+        spare.shrink_to(KEPT);
+        let lost = {
+            let mut gathered = self.gathered();
+            mem::swap(&mut gathered.lines, spare);
+            mem::take(&mut gathered.lost)
+        };
         if lost > 0 {
-            lines.extend_from_slice(format!("{lost} log lines were lost: the log could not be written\n").as_bytes());
+            spare.extend_from_slice(format!("{lost} log lines were lost: the log could not be written\n").as_bytes());
         }
         // There is nowhere to tell that the log itself fails.
-        let _ = file.write_all(&lines).and_then(|()| file.flush());
+        let _ = file.write_all(spare).and_then(|()| file.flush());
     }
 }
 

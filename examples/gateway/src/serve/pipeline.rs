@@ -1,6 +1,10 @@
 //! The gateway's pipeline, as one `ServiceBuilder`.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use aibridge_providers::provider::Registry;
 use aibridge_store::Recorder;
@@ -45,9 +49,10 @@ pub(crate) struct Settings {
     pub(crate) header_timeout: Duration,
 }
 
-/// The service that answers below the mounts.
+/// The service that answers below the mounts. `cut_off` is set before requests are dropped that did not finish in time.
 pub(super) fn pipeline(
     parts: Parts,
+    cut_off: Arc<AtomicBool>,
 ) -> Result<
     impl Service<
         Request<Incoming>,
@@ -78,7 +83,7 @@ where
         .layer(RouteLayer::new(registry))
         .layer(PassthroughLayer::new(proxied))
         .layer(ParseLayer::new().max_bytes(settings.max_request_bytes))
-        .layer(RecordLayer::new(recorder).policy(settings.policy).content(settings.record_content))
+        .layer(RecordLayer::new(recorder).policy(settings.policy).content(settings.record_content).cut_off(cut_off))
         .layer(ModelsLayer::new())
         .layer(KeysLayer::new())
         .service(upstream.parsed()))

@@ -52,7 +52,7 @@ where
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let path = request.uri().path();
-        let state = if !DEFAULT_MOUNTS.iter().any(|mount| path.starts_with(mount)) {
+        let state = if !is_mounted(path) {
             State::Host { call: self.host.call(request.map(axum::body::Body::new)) }
         } else if self.stop.is_cancelled() {
             State::Stopping { format: Some(Format::guess(path, request.headers())) }
@@ -61,6 +61,12 @@ where
         };
         ResponseFuture { state }
     }
+}
+
+/// Whether the path is a mount or below one.
+fn is_mounted(path: &str) -> bool {
+    let below = |mount: &&str| path.strip_prefix(*mount).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    DEFAULT_MOUNTS.iter().any(below)
 }
 
 pin_project! {

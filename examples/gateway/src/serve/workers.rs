@@ -7,7 +7,7 @@ use std::{
     net::TcpStream as StdStream,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
 };
@@ -92,7 +92,9 @@ async fn run(
     mut streams: mpsc::UnboundedReceiver<StdStream>,
     open: Arc<AtomicUsize>,
 ) -> Result<(), BoxError> {
-    let service = Router::new(pipeline::pipeline(kit.parts)?, health::routes(kit.health), kit.stop.clone());
+    let cut_off = Arc::new(AtomicBool::new(false));
+    let service =
+        Router::new(pipeline::pipeline(kit.parts, cut_off.clone())?, health::routes(kit.health), kit.stop.clone());
     let server = Arc::new(connection::server());
     let connections = GracefulShutdown::new();
     loop {
@@ -111,6 +113,8 @@ async fn run(
     }
     if tokio::time::timeout(kit.grace, connections.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in time and were cut off");
+        // They are dropped with this thread's runtime, which records their ends before the store is closed.
+        cut_off.store(true, Ordering::Release);
     }
     Ok(())
 }

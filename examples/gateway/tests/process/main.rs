@@ -1,0 +1,13 @@
+//! The gateway as a process: started, asked, told to stop, killed.
+
+mod accounts;
+mod demo;
+mod endpoints;
+mod home;
+mod kill;
+mod logs;
+mod process;
+mod secrets;
+mod shutdown;
+mod startup;
+mod tls;
