@@ -1,8 +1,9 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use aibridge_providers::api::{Api, Reason, Refusal};
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
+use tokio::runtime::Handle;
 use tower_service::Service;
 
 use super::{
@@ -29,6 +31,19 @@ pin_project! {
         api: Api,
         treatment: Treatment,
     }
+
+    impl<S> PinnedDrop for ResponseFuture<S>
+    where
+        S: Service<Request<AiBody>>,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            if let StateProj::Starting { started, interception, .. } = this.project().state.project()
+                && let Some(interception) = interception.take()
+            {
+                end_after_start(mem::replace(started, Started::ready(Ok(()))), interception);
+            }
+        }
+    }
 }
 
 pin_project! {
@@ -37,7 +52,6 @@ pin_project! {
         Starting {
             started: Started,
             policy: RecordingPolicy,
-            // Declared before the service, so that a dropped future ends the interception after its request is gone.
             inner: S,
             request: Option<Request<AiBody>>,
             interception: Option<Interception>,
@@ -146,6 +160,21 @@ where
                 }
             }
         }
+    }
+}
+
+/// The client went away while the start was being recorded: the end has to wait for it.
+fn end_after_start(mut started: Started, interception: Interception) {
+    let settle = |recorded: Result<(), RecordError>, interception: Interception| {
+        if recorded.is_err() {
+            interception.unrecorded();
+        }
+    };
+    match (Pin::new(&mut started).poll(&mut Context::from_waker(Waker::noop())), Handle::try_current()) {
+        (Poll::Ready(recorded), _) => settle(recorded, interception),
+        (Poll::Pending, Ok(runtime)) => drop(runtime.spawn(async move { settle(started.await, interception) })),
+        // There is nobody who could wait.
+        (Poll::Pending, Err(_)) => {}
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
@@ -9,9 +9,13 @@ use std::{
 };
 
 use aibridge_providers::api::Api;
-use aibridge_store::{RecordError, record::Outcome};
+use aibridge_store::{
+    RecordError, Recorder, Started,
+    record::{Outcome, Record, Start},
+};
 use http::{Request, Response};
 use http_body_util::BodyExt;
+use tokio::sync::oneshot;
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{ServiceExt, service_fn};
 use tower_layer::Layer;
@@ -189,6 +193,40 @@ async fn a_future_that_is_never_polled_is_a_client_that_left() {
     let mut service = RecordLayer::new(told.clone()).layer(once(Ok::<_, io::Error>(Response::new(script()))));
     drop(service.call(parsed(Api::Messages, ASK)));
     assert_eq!(told.calls(), ["start messages claude", "end client_gone - 0B -"]);
+}
+
+/// Answers the one start when told to.
+#[derive(Clone, Default)]
+struct Slow(Told, Arc<Mutex<Option<Answer>>>);
+
+type Answer = oneshot::Receiver<Result<(), RecordError>>;
+
+impl Recorder for Slow {
+    fn start(&self, start: &Arc<Start>) -> Started {
+        drop(self.0.start(start));
+        Started::reply(self.1.lock().unwrap().take().expect("one start"))
+    }
+
+    fn record(&self, record: &Arc<Record>) {
+        self.0.record(record);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_the_start_is_recorded_ends_behind_it() {
+    for (recorded, ends) in [(Ok(()), &["end client_gone - 0B -"][..]), (Err(RecordError::Full), &[])] {
+        let (reply, answered) = oneshot::channel();
+        let slow = Slow(Told::default(), Arc::new(Mutex::new(Some(answered))));
+        let inner = once(Ok::<_, io::Error>(Response::new(script())));
+        let mut call = task::spawn(RecordLayer::new(slow.clone()).layer(inner).oneshot(parsed(Api::Messages, ASK)));
+        assert_pending!(call.poll());
+        drop(call);
+        tokio::task::yield_now().await;
+        assert_eq!(slow.0.calls(), ["start messages claude"], "nothing overtakes the start");
+        reply.send(recorded).unwrap();
+        tokio::task::yield_now().await;
+        assert_eq!(slow.0.calls()[1..], *ends);
+    }
 }
 
 #[tokio::test(start_paused = true)]
