@@ -23,10 +23,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// A difference of microseconds needs many short rounds, since the machine's state drifts by as much; a stream
-    /// of a second needs long ones.
+    /// A difference of microseconds needs many short rounds, since the machine's state drifts by as much.
     pub(crate) fn new(figure: Figure, total: Duration) -> Self {
-        let rounds = if figure == Figure::FirstByte { 10 } else { 2 };
+        let rounds = if figure == Figure::FirstByte { 10 } else { 4 };
         Self { rounds, length: total / rounds }
     }
 
@@ -53,10 +52,10 @@ impl Samples {
     ///
     /// When a single call fails, or a reply does not come.
     pub(crate) async fn round(&mut self, subject: &Subject, load: &Load, plan: Plan, round: u32) -> anyhow::Result<()> {
-        let call = Arc::new(Call::new(subject, load.fields, &load.body, load.expected));
+        let call = Arc::new(Call::new(&subject.endpoint, load.fields, &load.body, load.expected));
         let mut connections = Vec::with_capacity(load.callers);
         for _ in 0..load.callers {
-            connections.push(Connection::connect(subject.address).await?);
+            connections.push(Connection::connect(subject.endpoint.address).await?);
         }
         let (connections, _) = phase(connections, &call, plan.warm_up(round), load.stagger).await?;
         sleep(SETTLE).await;

@@ -11,7 +11,7 @@ use crate::gateway::Gateway;
 use crate::loads::{Figure, Load};
 use crate::measure::{Plan, Samples};
 use crate::report::{Outcome, Report};
-use crate::subject::Subject;
+use crate::subject::{Environment, Subject};
 use crate::{memory, subject};
 
 /// Runs everything that was asked for and prints the table.
@@ -66,9 +66,10 @@ async fn measure(
     gateway: Option<&Gateway>,
     seconds: u16,
 ) -> anyhow::Result<Vec<(&'static str, Outcome)>> {
-    let mut subjects = vec![subject::relay(provider).await?];
+    let environment: Environment = if load.figure == Figure::Memory { memory::ENVIRONMENT } else { &[] };
+    let mut subjects = vec![subject::relay(provider, environment).await?];
     if let Some(gateway) = gateway {
-        subjects.push(gateway.start(provider).await?);
+        subjects.push(gateway.start(provider, environment).await?);
     }
     let measured = match load.figure {
         Figure::Memory => streams(&subjects, load).await,
