@@ -82,12 +82,15 @@ impl Observer {
     }
 
     /// Takes the next bytes, with any content coding removed, and reports what they complete.
-    pub fn feed(&mut self, bytes: &Bytes, report: &mut dyn FnMut(Observed)) {
+    ///
+    /// Of a stream, returns how many of `bytes` belong to complete events, as [`Decoder::feed`] does; of a blocking
+    /// reply, all of them.
+    pub fn feed(&mut self, bytes: &Bytes, report: &mut dyn FnMut(Observed)) -> usize {
         let Observer { reply, kept, state } = self;
         match state {
             State::Stream { decoder, reader } => {
                 let mut sink = Sink { reply, kept, report };
-                decoder.feed(bytes, &mut |event| reader.event(&event, &mut sink));
+                decoder.feed(bytes, &mut |event| reader.event(&event, &mut sink))
             }
             State::Document { frames, length, .. } => {
                 *length = length.saturating_add(bytes.len());
@@ -98,8 +101,9 @@ impl Observer {
                 if !bytes.is_empty() {
                     frames.push(bytes.clone());
                 }
+                bytes.len()
             }
-            State::Ended => {}
+            State::Ended => bytes.len(),
         }
     }
 

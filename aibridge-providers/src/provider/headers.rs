@@ -1,18 +1,119 @@
 //! Which headers reach the provider and the client.
 
-use http::HeaderMap;
+use std::mem;
+
+use http::{HeaderMap, HeaderName, header};
 
 /// The headers that go upstream, in the client's order: everything except hop-by-hop headers and those named by
 /// `Connection`, `Host`, `Content-Length`, `Cookie`, `Coder-*`, `X-Coder-*`, `Forwarded`, `X-Forwarded-*`, `X-Real-IP`
 /// and anything spelt like an actor header.
 ///
-/// `Authorization` and `X-Api-Key` are left as they are: who authenticates removes the gateway's token.
+/// `Authorization` and `X-Api-Key` are left as they are: who authenticates removes the gateway's token. Values of one
+/// name stay in their order; [`HeaderMap`] keeps them next to each other.
+///
+/// ```
+/// use aibridge_providers::provider::headers;
+/// use http::{HeaderMap, HeaderValue};
+///
+/// let mut received = HeaderMap::new();
+/// received.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+/// received.insert("cookie", HeaderValue::from_static("session=1"));
+/// let sent = headers::to_provider(&received);
+/// assert!(sent.contains_key("anthropic-version") && !sent.contains_key("cookie"));
+/// ```
 pub fn to_provider(headers: &HeaderMap) -> HeaderMap {
-    todo!("{headers:?}")
+    let named = named_by_connection(headers);
+    // Not a clone with removals: `HeaderMap::remove` puts the last header in the place of the removed one.
+    let mut kept = HeaderMap::with_capacity(headers.keys_len());
+    for (name, value) in headers {
+        if !stays_here(name.as_str()) && !named.contains(name) {
+            kept.append(name, value.clone());
+        }
+    }
+    kept
 }
 
 /// Removes from a provider's reply what must not reach the client: hop-by-hop headers, those named by `Connection`,
 /// and `Set-Cookie`. The order of what stays is kept.
 pub fn to_client(headers: &mut HeaderMap) {
-    todo!("{headers:?}")
+    let named = named_by_connection(headers);
+    let goes = |name: &HeaderName| {
+        let name_text = name.as_str();
+        name_text == "set-cookie" || is_hop_by_hop(name_text) || named.contains(name)
+    };
+    if !headers.keys().any(goes) {
+        return;
+    }
+    let mut kept = HeaderMap::with_capacity(headers.keys_len());
+    let mut current: Option<HeaderName> = None;
+    // The first value of a name comes with it, the others with `None`.
+    for (name, value) in mem::take(headers) {
+        if let Some(name) = name {
+            current = (!goes(&name)).then_some(name);
+        }
+        if let Some(name) = &current {
+            kept.append(name, value);
+        }
+    }
+    *headers = kept;
 }
+
+/// The headers that are there and that `Connection` makes hop-by-hop (RFC 9110, 7.6.1), beside the usual ones.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let mut named = Vec::new();
+    for value in headers.get_all(header::CONNECTION) {
+        for option in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            if option.eq_ignore_ascii_case(b"keep-alive") || option.eq_ignore_ascii_case(b"close") {
+                continue;
+            }
+            // Only what is there, once, so that a long list costs no more than the headers it names.
+            if let Ok(name) = HeaderName::from_bytes(option)
+                && headers.contains_key(&name)
+                && !named.contains(&name)
+            {
+                named.push(name);
+            }
+        }
+    }
+    named
+}
+
+/// Whether a client's header (in lower case) ends at the gateway.
+fn stays_here(name: &str) -> bool {
+    is_hop_by_hop(name)
+        || match name.as_bytes() {
+            [b'c', ..] => matches!(name, "content-length" | "cookie") || name.starts_with("coder-"),
+            [b'f', ..] => name == "forwarded",
+            [b'h', ..] => name == "host",
+            [b'x', ..] => {
+                name == "x-real-ip"
+                    || name.starts_with("x-coder-")
+                    || name.starts_with("x-forwarded-")
+                    || is_spelt_like_actor(name)
+            }
+            _ => false,
+        }
+}
+
+/// Whether a header could pass for an actor header. Servers that hand headers on as variables (CGI, WSGI) do not tell
+/// `_` from `-`.
+fn is_spelt_like_actor(name: &str) -> bool {
+    const START: &[u8] = b"x-ai-bridge-actor";
+    let Some(head) = name.as_bytes().get(..START.len()) else { return false };
+    head.iter().zip(START).all(|(byte, start)| byte == start || (*byte == b'_' && *start == b'-'))
+}
+
+/// RFC 9110, 7.6.1, with RFC 2616's `Keep-Alive`, the unofficial `Proxy-Connection`, and the credentials of the hop.
+fn is_hop_by_hop(name: &str) -> bool {
+    match name.as_bytes() {
+        [b'c', ..] => name == "connection",
+        [b'k', ..] => name == "keep-alive",
+        [b'p', ..] => matches!(name, "proxy-authenticate" | "proxy-authorization" | "proxy-connection"),
+        [b't', ..] => matches!(name, "te" | "trailer" | "transfer-encoding"),
+        [b'u', ..] => name == "upgrade",
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,6 @@
-use std::{collections::BTreeMap, sync::Arc};
-
-use arc_swap::ArcSwap;
-use http::Uri;
 use regex::Regex;
 
-use super::{Kind, Secret};
+use super::{BaseUrl, Kind, Secret};
 
 /// A configured provider: a name, a kind, a base URL and credentials.
 #[derive(Debug)]
@@ -99,75 +95,41 @@ impl ModelRules {
     }
 }
 
-/// An instance's base URL, taken apart once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseUrl {
-    // scheme, authority and path prefix, as the implementation needs them
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Why a base URL is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BaseUrlError {
-    /// It does not parse.
-    #[error("is not a URL")]
-    Malformed,
-    /// Neither http nor https.
-    #[error("must start with http:// or https://")]
-    Scheme,
-    /// It has a query or a fragment.
-    #[error("must not have a query or a fragment")]
-    Query,
-    /// It carries a user name or password.
-    #[error("must not carry credentials")]
-    Credentials,
-}
-
-impl BaseUrl {
-    /// Checks and takes apart `url`.
-    pub fn parse(url: &str) -> Result<BaseUrl, BaseUrlError> {
-        todo!("{url}")
+    fn rules(allow: Option<&str>, deny: Option<&str>) -> ModelRules {
+        let regex = |pattern: Option<&str>| pattern.map(|pattern| Regex::new(pattern).expect("a regular expression"));
+        ModelRules { allow: regex(allow), deny: regex(deny) }
     }
 
-    /// Joins `path` (as in [`super::Route::path`]) and the client's query to the base. The base's own path segment is
-    /// never doubled: `.../v1/` and `/v1/models` give `.../v1/models`. The query is kept byte for byte.
-    pub fn join(&self, kind: Kind, path: &str, query: Option<&str>) -> Uri {
-        todo!("{kind:?} {path} {query:?}")
+    #[test]
+    fn without_rules_every_model_may_be_asked_for() {
+        assert!(rules(None, None).permit("anything"));
     }
 
-    /// The URL as text, for people.
-    pub fn as_str(&self) -> &str {
-        todo!()
-    }
-}
-
-/// The instances in service, swapped as a whole while requests run.
-#[derive(Debug)]
-pub struct Registry {
-    snapshot: ArcSwap<BTreeMap<String, Arc<Instance>>>,
-}
-
-impl Registry {
-    /// A registry of `instances`. Of two with one name the last stays.
-    pub fn new(instances: impl IntoIterator<Item = Instance>) -> Registry {
-        let registry = Registry { snapshot: ArcSwap::default() };
-        registry.replace(instances);
-        registry
+    #[test]
+    fn with_an_allow_rule_other_models_are_refused() {
+        let rules = rules(Some("^claude-"), None);
+        assert!(rules.permit("claude-sonnet-4-5"));
+        assert!(!rules.permit("gpt-5"));
     }
 
-    /// The instance of that name.
-    pub fn find(&self, name: &str) -> Option<Arc<Instance>> {
-        self.snapshot.load().get(name).cloned()
+    #[test]
+    fn deny_wins_over_allow() {
+        let rules = rules(Some("^claude-"), Some("opus"));
+        assert!(rules.permit("claude-sonnet-4-5"));
+        assert!(!rules.permit("claude-opus-4-5"));
+        assert!(!rules.permit("opus"));
     }
 
-    /// All instances, by name.
-    pub fn all(&self) -> Vec<Arc<Instance>> {
-        self.snapshot.load().values().cloned().collect()
-    }
-
-    /// Puts `instances` in the place of all others; requests that run keep theirs.
-    pub fn replace(&self, instances: impl IntoIterator<Item = Instance>) {
-        let by_name = instances.into_iter().map(|instance| (instance.name.clone(), Arc::new(instance))).collect();
-        self.snapshot.store(Arc::new(by_name));
+    #[test]
+    fn an_instance_is_named_like_its_kind_unless_told_otherwise() {
+        let base = BaseUrl::parse("https://api.anthropic.com/").expect("a base URL");
+        assert_eq!(Instance::builder(Kind::Anthropic, base.clone()).build().name, "anthropic");
+        let instance = Instance::builder(Kind::Anthropic, base).name("corp").key(Secret::new("sk-secret")).build();
+        assert_eq!(instance.name, "corp");
+        assert!(!format!("{instance:?}").contains("sk-secret"));
     }
 }

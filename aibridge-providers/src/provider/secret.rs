@@ -30,5 +30,49 @@ impl std::fmt::Debug for Secret {
 /// First and last characters of a key (4+4 from 20 characters on, 2+2 from 10, 1+1 from 5, otherwise none), joined
 /// by `...`.
 pub fn hint(key: &str) -> String {
-    todo!("{key}")
+    let count = key.chars().count();
+    let shown = match count {
+        20.. => 4,
+        10.. => 2,
+        5.. => 1,
+        _ => return String::new(),
+    };
+    let mut hint: String = key.chars().take(shown).collect();
+    hint.push_str("...");
+    hint.extend(key.chars().skip(count - shown));
+    hint
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_shows_more_of_longer_keys_and_nothing_of_short_ones() {
+        for (key, shown) in [
+            ("", ""),
+            ("abcd", ""),
+            ("abcde", "a...e"),
+            ("abcdefghi", "a...i"),
+            ("abcdefghij", "ab...ij"),
+            ("abcdefghijklmnopqrs", "ab...rs"),
+            ("abcdefghijklmnopqrst", "abcd...qrst"),
+            ("sk-ant-api03-0123456789", "sk-a...6789"),
+        ] {
+            assert_eq!(hint(key), shown, "{key}");
+            assert_eq!(Secret::new(key).hint(), shown, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_hint_counts_characters_not_bytes() {
+        assert_eq!(hint("äöüß"), "");
+        assert_eq!(hint("äöüßé"), "ä...é");
+        assert_eq!(hint(&"ä".repeat(19)), "ää...ää");
+    }
+
+    #[test]
+    fn debug_output_does_not_show_the_value() {
+        assert_eq!(format!("{:?}", Secret::new("sk-secret")), "Secret");
+    }
 }

@@ -128,4 +128,10 @@ impl Decoder {
         let line = if first_line { line.strip_prefix(BOM).unwrap_or(line) } else { line };
         (!line.is_empty()).then(|| self.open.line(line, borrowed))
     }
+
+    /// The bytes of memory in use.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.open.capacity()
+    }
 }

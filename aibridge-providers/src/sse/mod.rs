@@ -20,9 +20,11 @@ mod encode;
 mod line;
 mod open;
 mod partial;
+mod split;
 
 pub use decoder::{Decoder, Event};
 pub use encode::encode;
+pub use split::split_events;
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,8 @@ pub(super) struct Open {
     data: Vec<u8>,
     has_data: bool,
     oversize: bool,
+    /// The rest of the current name is passed over.
+    name_oversize: bool,
 }
 
 /// Fields that lie wholly in the current chunk. While one is set, its buffer in [`Open`] is empty.
@@ -30,7 +32,7 @@ pub(super) struct Borrowed<'a> {
 
 impl Open {
     pub(super) fn new(limit: usize) -> Open {
-        Open { limit, name: Vec::new(), data: Vec::new(), has_data: false, oversize: false }
+        Open { limit, name: Vec::new(), data: Vec::new(), has_data: false, oversize: false, name_oversize: false }
     }
 
     /// Takes a line that lies wholly in the current chunk.
@@ -60,7 +62,10 @@ impl Open {
         match field {
             Field::Data if self.has_data => self.extend(field, b"\n"),
             Field::Data => self.has_data = true,
-            Field::Name => self.name.clear(),
+            Field::Name => {
+                self.name.clear();
+                self.name_oversize = false;
+            }
             Field::Other | Field::Comment => {}
         }
     }
@@ -70,12 +75,14 @@ impl Open {
         let (buffer, limit) = match field {
             Field::Data if self.oversize => return,
             Field::Data => (&mut self.data, self.limit),
+            Field::Name if self.name_oversize => return,
             Field::Name => (&mut self.name, NAME_LIMIT),
             Field::Other | Field::Comment => return,
         };
         let length = buffer.len() + piece.len();
         if length > limit {
             self.oversize = true;
+            self.name_oversize = field == Field::Name;
             *buffer = Vec::new();
             self.data = Vec::new();
             return;
@@ -115,5 +122,11 @@ impl Open {
         }
         self.has_data = false;
         self.oversize = false;
+    }
+
+    /// The bytes of memory in use.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.name.capacity() + self.data.capacity()
     }
 }

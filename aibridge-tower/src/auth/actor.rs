@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -15,12 +16,14 @@ pub struct Actor {
     pub api_key_id: Option<Arc<str>>,
     /// What else the source of identity says, e.g. `email`, `name`.
     pub metadata: Arc<Map<String, Value>>,
+    /// When the token that was shown expires, if its source knows. No answer is cached beyond it.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl Actor {
     /// An actor without key or metadata.
     pub fn new(id: Uuid, username: &str) -> Actor {
-        Actor { id, username: username.into(), api_key_id: None, metadata: Arc::default() }
+        Actor { id, username: username.into(), api_key_id: None, metadata: Arc::default(), expires_at: None }
     }
 
     /// Names the gateway API key that was used.
@@ -34,6 +37,13 @@ impl Actor {
     #[must_use]
     pub fn metadata(mut self, metadata: Map<String, Value>) -> Actor {
         self.metadata = Arc::new(metadata);
+        self
+    }
+
+    /// Sets when the token expires.
+    #[must_use]
+    pub fn expires_at(mut self, at: DateTime<Utc>) -> Actor {
+        self.expires_at = Some(at);
         self
     }
 }

@@ -139,7 +139,7 @@ fn items_whose_ids_change_are_reported_once() {
 #[test]
 fn items_that_move_are_reported_once() {
     let call = json!({"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "n", "arguments": "{}"});
-    let text = events([done(3, &call), end("response.completed", &[call.clone()], figures())]);
+    let text = events([done(3, &call), end("response.completed", std::slice::from_ref(&call), figures())]);
     assert_eq!(stream(API, &text).0.len(), 1);
 }
 

@@ -1,0 +1,57 @@
+//! Facts that travel in a request's extensions.
+
+use std::sync::Arc;
+
+use aibridge_providers::{
+    api::Format,
+    provider::{Endpoint, Instance},
+};
+use http::request::Parts;
+
+/// Where the request goes: inserted by [`Route`](crate::route::Route), read by everything behind it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ProviderRoute {
+    /// The provider instance.
+    pub instance: Arc<Instance>,
+    /// What is done with the request.
+    pub endpoint: Endpoint,
+    /// The route's pattern, for logs and metrics.
+    pub pattern: &'static str,
+}
+
+impl ProviderRoute {
+    /// A route to `instance`.
+    pub fn new(instance: Arc<Instance>, endpoint: Endpoint, pattern: &'static str) -> ProviderRoute {
+        ProviderRoute { instance, endpoint, pattern }
+    }
+}
+
+/// The error format the client understands: guessed by [`Shape`](crate::shape::Shape) from path and headers, settled by
+/// [`Route`](crate::route::Route).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Speaks(pub(crate) Format);
+
+/// The credential is the user's own: inserted by [`Auth`](crate::auth::Auth), read by [`Keys`](crate::keys::Keys)
+/// and [`Record`](crate::record::Record).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Byok {
+    /// First and last characters of the credential.
+    pub hint: String,
+}
+
+impl Byok {
+    /// A user's credential with that hint.
+    pub fn new(hint: impl Into<String>) -> Byok {
+        Byok { hint: hint.into() }
+    }
+}
+
+/// The error format to refuse a request in.
+pub(crate) fn format_of(head: &Parts) -> Format {
+    match head.extensions.get::<Speaks>() {
+        Some(Speaks(format)) => *format,
+        None => Format::guess(head.uri.path(), &head.headers),
+    }
+}

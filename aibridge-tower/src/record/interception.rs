@@ -1,0 +1,283 @@
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use aibridge_providers::api::{Observed, Refusal, Reply};
+use aibridge_store::{
+    Recorder,
+    record::{self, End, MAX_ERROR_MESSAGE, Outcome, Record, Start},
+};
+use chrono::Utc;
+use http::HeaderValue;
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// One interception: a request from its start to its end.
+///
+/// Cheap to clone. [`Record`](super::Record) starts it and puts a clone into the response's extensions; when the last clone
+/// goes, the end is recorded.
+#[derive(Clone)]
+pub struct Interception(Arc<Shared>);
+
+struct Shared {
+    start: Arc<Start>,
+    recorder: Arc<dyn Recorder>,
+    content: bool,
+    begun: Instant,
+    state: Mutex<State>,
+}
+
+/// What is known of an interception so far.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// How it ended; [`Outcome::ClientGone`] while it has not.
+    pub outcome: Outcome,
+    /// The status of the reply.
+    pub status: Option<u16>,
+    /// The provider's or the gateway's name for the error.
+    pub error_type: Option<String>,
+    /// The error's message.
+    pub error_message: Option<String>,
+    /// Until the reply's first byte.
+    pub ttfb: Option<Duration>,
+    /// Until the reply's first content.
+    pub first_content: Option<Duration>,
+    /// Bytes of the reply's body.
+    pub response_bytes: u64,
+    /// Input tokens of all round trips, cached ones included.
+    pub input_tokens: u64,
+    /// Output tokens of all round trips.
+    pub output_tokens: u64,
+    /// Events that could not be observed.
+    pub unobserved: u32,
+}
+
+struct State {
+    recorded: bool,
+    summary: Summary,
+}
+
+impl Interception {
+    pub(super) fn new(start: Arc<Start>, recorder: Arc<dyn Recorder>, content: bool) -> Interception {
+        let summary = Summary {
+            outcome: Outcome::ClientGone,
+            status: None,
+            error_type: None,
+            error_message: None,
+            ttfb: None,
+            first_content: None,
+            response_bytes: 0,
+            input_tokens: 0,
+            output_tokens: 0,
+            unobserved: 0,
+        };
+        let state = Mutex::new(State { recorded: true, summary });
+        Interception(Arc::new(Shared { start, recorder, content, begun: Instant::now(), state }))
+    }
+
+    /// The interception's id.
+    pub fn id(&self) -> Uuid {
+        self.0.start.id
+    }
+
+    /// What was known when it began.
+    pub fn start(&self) -> &Start {
+        &self.0.start
+    }
+
+    /// The time since it began.
+    pub fn elapsed(&self) -> Duration {
+        self.0.begun.elapsed()
+    }
+
+    /// What is known of it so far.
+    pub fn summary(&self) -> Summary {
+        self.0.state().summary.clone()
+    }
+
+    /// The id as the value of [`INTERCEPTION_ID`](super::INTERCEPTION_ID).
+    pub(super) fn header(&self) -> HeaderValue {
+        let mut buffer = Uuid::encode_buffer();
+        HeaderValue::from_str(self.0.start.id.hyphenated().encode_lower(&mut buffer)).expect("hexadecimal digits and hyphens")
+    }
+
+    /// The start was not recorded: nothing else is.
+    pub(super) fn unrecorded(&self) {
+        self.0.state().recorded = false;
+    }
+
+    pub(super) fn status(&self, status: u16) {
+        self.0.state().summary.status = Some(status);
+    }
+
+    pub(super) fn first_byte(&self) {
+        let elapsed = self.elapsed();
+        self.0.state().summary.ttfb.get_or_insert(elapsed);
+    }
+
+    pub(super) fn first_content(&self) {
+        let elapsed = self.elapsed();
+        self.0.state().summary.first_content.get_or_insert(elapsed);
+    }
+
+    pub(super) fn received(&self, bytes: u64) {
+        self.0.state().summary.response_bytes += bytes;
+    }
+
+    /// How the round trip ended. The last word counts.
+    pub(super) fn ended(&self, outcome: Outcome, error: Option<(String, String)>) {
+        let mut state = self.0.state();
+        state.summary.outcome = outcome;
+        let (kind, message) = error.unzip();
+        state.summary.error_type = kind;
+        state.summary.error_message = message.map(|message| shorten(message, MAX_ERROR_MESSAGE));
+    }
+
+    /// The gateway refused, or failed.
+    pub(super) fn refused(&self, outcome: Outcome, refusal: &Refusal) {
+        self.status(refusal.reason.status().as_u16());
+        self.ended(outcome, Some((refusal.reason.as_str().to_owned(), refusal.message.clone())));
+    }
+
+    pub(super) fn prompt(&self, prompt: &str) {
+        if self.0.content {
+            self.0.record(|id| {
+                Record::UserPrompt(record::UserPrompt {
+                    id: Uuid::now_v7(),
+                    interception_id: id,
+                    provider_response_id: None,
+                    prompt: prompt.to_owned(),
+                    metadata: Map::new(),
+                    created_at: Utc::now(),
+                })
+            });
+        }
+    }
+
+    /// Something the reply with the provider's id `reply_id` contained.
+    pub(super) fn observed(&self, observed: Observed, reply_id: Option<&str>) {
+        match observed {
+            Observed::ToolCall(call) => self.0.record(|id| {
+                let mut metadata = Map::new();
+                if call.truncated {
+                    metadata.insert("truncated".to_owned(), Value::Bool(true));
+                }
+                if call.hosted {
+                    metadata.insert("hosted".to_owned(), Value::Bool(true));
+                }
+                Record::ToolUsage(record::ToolUsage {
+                    id: Uuid::now_v7(),
+                    interception_id: id,
+                    provider_response_id: reply_id.map(str::to_owned),
+                    provider_tool_call_id: call.id,
+                    provider_item_id: call.item_id,
+                    server_url: None,
+                    tool: call.name,
+                    input: if self.0.content { call.input } else { Value::Null },
+                    injected: false,
+                    invocation_error: None,
+                    metadata,
+                    created_at: Utc::now(),
+                })
+            }),
+            Observed::Thought(thought) if self.0.content => self.0.record(|id| {
+                Record::ModelThought(record::ModelThought {
+                    id: Uuid::now_v7(),
+                    interception_id: id,
+                    content: thought.content,
+                    metadata: Map::from_iter([("source".to_owned(), json!(thought.source))]),
+                    created_at: Utc::now(),
+                })
+            }),
+            _ => {}
+        }
+    }
+
+    /// The tokens of one round trip.
+    pub(super) fn round_trip(&self, reply: &Reply) {
+        let usage = &reply.usage;
+        {
+            let summary = &mut self.0.state().summary;
+            summary.input_tokens += usage.input + usage.cache_read + usage.cache_write;
+            summary.output_tokens += usage.output;
+            summary.unobserved += reply.unobserved;
+        }
+        self.0.record(|id| {
+            Record::TokenUsage(record::TokenUsage {
+                id: Uuid::now_v7(),
+                interception_id: id,
+                provider_response_id: reply.id.clone(),
+                input_tokens: usage.input,
+                output_tokens: usage.output,
+                cache_read_input_tokens: usage.cache_read,
+                cache_write_input_tokens: usage.cache_write,
+                metadata: usage.extras.clone(),
+                usage_source: usage.source.as_str(),
+                created_at: Utc::now(),
+            })
+        });
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record(&self, record: impl FnOnce(Uuid) -> Record) {
+        if self.state().recorded {
+            self.recorder.record(&Arc::new(record(self.start.id)));
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let duration = self.begun.elapsed();
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !state.recorded {
+            return;
+        }
+        let summary = &mut state.summary;
+        let mut metadata = Map::new();
+        if let Some(first_content) = summary.first_content {
+            metadata.insert("first_content_ms".to_owned(), json!(millis(first_content)));
+        }
+        if summary.unobserved > 0 {
+            metadata.insert("unobserved_events".to_owned(), json!(summary.unobserved));
+        }
+        self.recorder.record(&Arc::new(Record::End(End {
+            id: self.start.id,
+            ended_at: Utc::now(),
+            outcome: summary.outcome,
+            http_status: summary.status,
+            error_type: summary.error_type.take(),
+            error_message: summary.error_message.take(),
+            ttfb: summary.ttfb,
+            duration,
+            response_bytes: summary.response_bytes,
+            credential_hint: None,
+            metadata,
+        })));
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Cuts `text` to `limit` bytes, between characters.
+fn shorten(mut text: String, limit: usize) -> String {
+    text.truncate(text.floor_char_boundary(limit));
+    text
+}
+
+impl fmt::Debug for Interception {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Interception").field(&self.0.start.id).finish()
+    }
+}

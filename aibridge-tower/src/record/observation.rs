@@ -1,0 +1,206 @@
+//! What is read of a reply while it passes.
+
+use aibridge_providers::{
+    api::{Api, Observed, Observer, ProviderError, Reply},
+    encoding::StreamDecoder,
+};
+use aibridge_store::record::Outcome;
+use bytes::{Bytes, BytesMut};
+use http::{header, response::Parts};
+
+use super::{Interception, RoundTrip, whole_events::WholeEvents};
+
+/// What is kept of an error's body in order to read its type and message.
+const ERROR_LIMIT: usize = 64 * 1024;
+
+/// Reads a copy of one reply, and says what of it the client gets.
+#[derive(Debug)]
+pub(super) struct Observation {
+    trip: RoundTrip,
+    api: Api,
+    status: u16,
+    streaming: bool,
+    decoder: Option<StreamDecoder>,
+    reading: Reading,
+    /// Present for an event stream that is not compressed: events leave whole.
+    events: Option<WholeEvents>,
+    begun: bool,
+}
+
+#[derive(Debug)]
+enum Reading {
+    Reply(Observer),
+    Error(BytesMut),
+    /// The copy could not be decoded: the bytes pass unread.
+    Nothing(Reply),
+}
+
+/// What the client still gets.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// These bytes, then the end.
+    Bytes(Bytes),
+    /// A reset: the stream broke off, and the format has no way to say so.
+    Reset,
+}
+
+/// How the bytes of a reply ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The provider ended it.
+    Clean,
+    /// It broke off.
+    Broken,
+    /// The client went away.
+    Dropped,
+}
+
+impl Observation {
+    pub(super) fn new(head: &mut Parts, trip: RoundTrip, api: Api, hide_usage: bool) -> Observation {
+        let streaming = head.status.is_success() && is_event_stream(head);
+        let (decoder, readable, coded) = match head.headers.get(header::CONTENT_ENCODING) {
+            None => (None, true, false),
+            Some(coding) => match coding.to_str().map(StreamDecoder::new) {
+                Ok(Ok(decoder)) => (decoder, true, true),
+                _ => (None, false, true),
+            },
+        };
+        let reading = match head.status.is_success() {
+            _ if !readable => Reading::Nothing(Reply::default()),
+            true if streaming => Reading::Reply(Observer::streaming(api)),
+            true => Reading::Reply(Observer::blocking(api)),
+            false => Reading::Error(BytesMut::new()),
+        };
+        let events = (streaming && !coded).then(|| WholeEvents::new(hide_usage));
+        if events.is_some() {
+            // An error event may follow what the provider sent.
+            head.headers.remove(header::CONTENT_LENGTH);
+        }
+        let status = head.status.as_u16();
+        trip.interception().status(status);
+        Observation { trip, api, status, streaming, decoder, reading, events, begun: false }
+    }
+
+    /// Whether the bytes that reach the client may differ in number from those of the provider.
+    pub(super) fn holds_back(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// Takes the next bytes of the provider; returns those that go to the client now.
+    pub(super) fn take_in(&mut self, data: Bytes) -> Bytes {
+        let interception = self.trip.interception();
+        if !self.begun {
+            self.begun = true;
+            interception.first_byte();
+        }
+        interception.received(data.len() as u64);
+        let boundary = self.read(&data);
+        match &mut self.events {
+            Some(events) => events.pass(data, boundary),
+            None => data,
+        }
+    }
+
+    fn read(&mut self, data: &Bytes) -> usize {
+        let plain = match &mut self.decoder {
+            None => data.clone(),
+            Some(decoder) => match decoder.feed(data) {
+                Ok(plain) => plain,
+                Err(error) => {
+                    tracing::debug!(%error, "a reply cannot be decoded; it passes unobserved");
+                    let mut reply = match &self.reading {
+                        Reading::Reply(observer) => observer.reply().clone(),
+                        _ => Reply::default(),
+                    };
+                    reply.unobserved += 1;
+                    self.reading = Reading::Nothing(reply);
+                    self.decoder = None;
+                    return 0;
+                }
+            },
+        };
+        match &mut self.reading {
+            Reading::Reply(observer) => {
+                let had_content = observer.reply().content;
+                let mut found = Vec::new();
+                let boundary = observer.feed(&plain, &mut |observed| found.push(observed));
+                let reply = observer.reply();
+                if reply.content && !had_content {
+                    self.trip.interception().first_content();
+                }
+                report(self.trip.interception(), found, reply);
+                boundary
+            }
+            Reading::Error(kept) => {
+                kept.extend_from_slice(&plain[..plain.len().min(ERROR_LIMIT - kept.len())]);
+                0
+            }
+            Reading::Nothing(_) => 0,
+        }
+    }
+
+    /// Settles how the round trip ended, and returns what the client still gets: what was held back, or the API's error
+    /// event.
+    pub(super) fn end(&mut self, ending: Ending) -> Rest {
+        let interception = self.trip.interception().clone();
+        let (outcome, error) = match &mut self.reading {
+            Reading::Reply(observer) => {
+                let mut found = Vec::new();
+                observer.finish(&mut |observed| found.push(observed));
+                let reply = observer.reply();
+                report(&interception, found, reply);
+                outcome(reply, ending, self.streaming)
+            }
+            Reading::Error(kept) => (Outcome::ProviderError, self.api.format().read_error(kept)),
+            Reading::Nothing(reply) => outcome(reply, ending, false),
+        };
+        let error = match outcome {
+            Outcome::ProviderError => {
+                let error = error.unwrap_or_default();
+                let kind = if error.kind.is_empty() { format!("http_{}", self.status) } else { error.kind };
+                Some((kind, error.message))
+            }
+            Outcome::Truncated => Some(("provider_truncated".to_owned(), TRUNCATED.to_owned())),
+            _ => None,
+        };
+        interception.ended(outcome, error);
+        match &self.reading {
+            Reading::Reply(observer) => self.trip.settle(observer.reply()),
+            Reading::Nothing(reply) => self.trip.settle(reply),
+            Reading::Error(_) => self.trip.settle(&Reply::default()),
+        }
+        match (outcome, &mut self.events) {
+            (Outcome::Truncated, Some(events)) => Rest::Bytes(events.cut(self.api)),
+            (Outcome::Truncated, None) => Rest::Reset,
+            (_, Some(events)) => Rest::Bytes(events.rest()),
+            (_, None) if ending == Ending::Broken => Rest::Reset,
+            (_, None) => Rest::Bytes(Bytes::new()),
+        }
+    }
+}
+
+/// What the client and the record are told of a stream that stopped early.
+pub(super) const TRUNCATED: &str = "aibridge: the provider's answer broke off before its end; try again";
+
+fn report(interception: &Interception, found: Vec<Observed>, reply: &Reply) {
+    for observed in found {
+        interception.observed(observed, reply.id.as_deref());
+    }
+}
+
+fn outcome(reply: &Reply, ending: Ending, streaming: bool) -> (Outcome, Option<ProviderError>) {
+    match (&reply.error, ending) {
+        (Some(error), _) => (Outcome::ProviderError, Some(error.clone())),
+        (None, _) if reply.accepted => (Outcome::Accepted, None),
+        (None, _) if reply.terminal => (Outcome::Completed, None),
+        // HTTP's own framing says that a blocking reply is whole.
+        (None, Ending::Clean) if !streaming => (Outcome::Completed, None),
+        (None, Ending::Dropped) => (Outcome::ClientGone, None),
+        (None, _) => (Outcome::Truncated, None),
+    }
+}
+
+fn is_event_stream(head: &Parts) -> bool {
+    let essence = |value: &[u8]| value.get(..17).is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"));
+    head.headers.get(header::CONTENT_TYPE).is_some_and(|value| essence(value.as_bytes()))
+}

@@ -1,0 +1,29 @@
+//! Load over loopback: a fake provider, a bare hyper relay and the gateway, each in its own process.
+//!
+//! `load run --gateway PATH` measures all of it; `load provider` and `load relay` are the two children it starts and
+//! are useful by themselves. `benches/README.md` says what the figures mean.
+
+mod call;
+mod cli;
+mod decode;
+mod gateway;
+mod http1;
+mod loads;
+mod measure;
+mod memory;
+mod process;
+mod provider;
+mod relay;
+mod report;
+mod run;
+mod subject;
+
+use clap::Parser as _;
+
+/// As in the gateway, so that the relay and the gateway differ in what they do and not in how they allocate.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> anyhow::Result<()> {
+    cli::Cli::parse().execute()
+}

@@ -1,0 +1,81 @@
+//! The gateway's pipeline, as one `ServiceBuilder`.
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use aibridge_providers::provider::Registry;
+use aibridge_store::Recorder;
+use aibridge_tower::{
+    BoxError,
+    auth::{AuthLayer, Authenticate},
+    keys::KeysLayer,
+    limit::{InFlightLayer, RateLayer},
+    models::ModelsLayer,
+    parse::ParseLayer,
+    passthrough::PassthroughLayer,
+    record::{RecordLayer, RecordingPolicy},
+    route::{ProbeLayer, RouteLayer},
+    shape::ShapeLayer,
+    upstream::Upstream,
+};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tower::{Service, ServiceBuilder};
+
+use super::access_log::AccessLogLayer;
+use crate::identity::Identity;
+
+/// What the pipeline is made of.
+pub(crate) struct Parts {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) identity: Identity,
+    pub(crate) recorder: Arc<dyn Recorder>,
+    pub(crate) settings: Settings,
+}
+
+/// How the pipeline behaves.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) policy: RecordingPolicy,
+    pub(crate) record_content: bool,
+    pub(crate) allow_byok: bool,
+    pub(crate) max_concurrency: Option<usize>,
+    pub(crate) rate_limit: Option<NonZeroU32>,
+    pub(crate) max_request_bytes: usize,
+    pub(crate) header_timeout: Duration,
+}
+
+/// The service that answers below the mounts.
+pub(super) fn pipeline(
+    parts: Parts,
+) -> Result<
+    impl Service<
+        Request<Incoming>,
+        Response = Response<impl http_body::Body<Data = bytes::Bytes, Error = BoxError> + Send + 'static>,
+        Error = std::convert::Infallible,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + 'static,
+    BoxError,
+>
+where
+    Identity: Authenticate,
+{
+    let Parts { registry, identity, recorder, settings } = parts;
+    let upstream = Upstream::builder().header_timeout(settings.header_timeout).build::<Incoming>()?;
+    let proxied = ServiceBuilder::new().layer(KeysLayer::new()).service(upstream.clone());
+    Ok(ServiceBuilder::new()
+        .layer(AccessLogLayer::new())
+        .layer(ShapeLayer::new())
+        .layer(ProbeLayer::new(registry.clone()))
+        .option_layer(settings.max_concurrency.map(InFlightLayer::new))
+        .layer(AuthLayer::new(identity).allow_byok(settings.allow_byok))
+        .option_layer(settings.rate_limit.map(RateLayer::new))
+        .layer(RouteLayer::new(registry))
+        .layer(PassthroughLayer::new(proxied))
+        .layer(ParseLayer::new().max_bytes(settings.max_request_bytes))
+        .layer(RecordLayer::new(recorder).policy(settings.policy).content(settings.record_content))
+        .layer(ModelsLayer::new())
+        .layer(KeysLayer::new())
+        .service(upstream.parsed()))
+}

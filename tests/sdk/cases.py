@@ -1,0 +1,140 @@
+"""The cases: what the SDKs do, and what the gateway's records say about it afterwards."""
+
+import json
+import pathlib
+
+DATA = pathlib.Path(__file__).parent.parent / "data"
+MODELS = {"messages": "claude", "chat": "gpt", "responses": "gpt"}
+ERRORS = {"messages": (400, 403, 404, 429, 500, 529), "chat": (400, 429, 503), "responses": (400, 429, 500)}
+
+
+def transcripts():
+    """The transcripts in `data/`, as `{name: {section title: first content}}`."""
+    found = {}
+    for path in sorted(DATA.glob("*.txt")):
+        sections = {}
+        for section in path.read_text(encoding="utf-8").split("\n=== ")[1:]:
+            title, _, content = section.partition("\n")
+            sections.setdefault(title, content)
+        found[path.stem] = sections
+    return found
+
+
+def cases():
+    """All cases. Beside what the suites read, a case has these fields for the checks:
+
+    - `records`: what each interception must look like, in the order of the requests;
+    - `expect`: what the SDK itself must have made of a transcript;
+    - `compare`: `all`, or `error` where only the kind of failure is the same with and without a gateway, or
+      `through` where there is nothing to compare with;
+    - `unseen`: no response brings the interception id, so the record is looked up by its model;
+    - `sdk`: the only language that has this.
+    """
+    every = []
+    for name, sections in transcripts().items():
+        api = name.partition("-")[0]
+        expect = json.loads(sections["expect"])
+        record = record_of(expect)
+        whole = json.loads(sections["request"])
+        streamed = json.loads(sections.get("streaming request", "null")) or {**whole, "stream": True}
+        loop = sections["request"] and name.endswith("-tools")
+        for mode, request in (("blocking", whole), ("stream", streamed)):
+            refused = sections[mode].startswith("HTTP/1.1 5")
+            records = [{**record, "usage": None} if refused else record]
+            case = {"api": api, "request": request, "expect": expect, "records": records}
+            every.append({**case, "name": f"{name}/{mode}", "action": "reply"})
+            if loop:
+                answer = {key: record[key] for key in ("model", "outcome")}
+                every.append({**case, "name": f"{name}/{mode}/loop", "action": "loop", "records": [record, answer]})
+    for api, statuses in ERRORS.items():
+        for status in statuses:
+            for stream in (False, True):
+                request = plain(api, f"error-{status}", stream)
+                record = {"model": request["model"], "outcome": "provider_error"}
+                name = f"{api}-error-{status}/{'stream' if stream else 'blocking'}"
+                case = {"name": name, "api": api, "action": "reply", "request": request, "records": [record]}
+                every.append({**case, "status": status})
+        every += ends(api) + credentials(api)
+    return every + others()
+
+
+def ends(api):
+    """Connections that end early, from either side."""
+    model = f"{MODELS[api]}-test-slow"
+    gone = {"model": model, "outcome": "client_gone"}
+    if api == "messages":
+        gone["usage"] = {"input": 21, "output": 1, "cache_read": 2048, "cache_write": 148}
+    yield_ = [
+        {"name": f"{api}-abort", "action": "abort", "request": plain(api, "slow", True), "records": [gone]},
+        {
+            "name": f"{api}-timeout",
+            "action": "reply",
+            "request": plain(api, "slow", False),
+            "timeout": 0.5,
+            "records": [{"model": model, "outcome": "client_gone"}],
+            "unseen": True,
+            "fails": True,
+        },
+    ]
+    for twist in ("cut", "reset"):
+        for stream in (False, True):
+            request = plain(api, twist, stream)
+            record = {"model": request["model"], "outcome": "truncated"}
+            name = f"{api}-{twist}/{'stream' if stream else 'blocking'}"
+            case = {"name": name, "action": "reply", "request": request, "records": [record], "compare": "error"}
+            yield_.append({**case, "fails": True})
+    return [{**case, "api": api} for case in yield_]
+
+
+def credentials(api):
+    """What only a gateway does: tokens, in all places, and their refusal, which nobody retries."""
+    request = plain(api, "plain", False)
+    record = {"model": request["model"], "outcome": "completed"}
+    case = {"api": api, "action": "reply", "request": request, "compare": "through"}
+    bad = {"credential": "bad", "retries": 2, "records": [], "status": 401, "requests": 1}
+    every = [
+        {**case, "name": f"{api}-bad-token", **bad},
+        {**case, "name": f"{api}-byok", "credential": "byok", "records": [record]},
+    ]
+    if api == "messages":
+        every.append({**case, "name": f"{api}-x-api-key", "credential": "x-api-key", "records": [record]})
+    return every
+
+
+def others():
+    """Passed-through routes, the tool runner, asynchronous clients."""
+    tools = json.loads(transcripts()["messages-tools"]["request"])
+    record = {"model": tools["model"], "outcome": "completed"}
+    every = [
+        {"name": "messages-runner", "api": "messages", "action": "runner", "request": tools, "records": [record] * 2},
+        {"name": "messages-models", "api": "messages", "action": "models", "records": []},
+        {"name": "openai-models", "api": "chat", "action": "models", "records": []},
+    ]
+    count = {"model": "claude-test-plain", "messages": [{"role": "user", "content": "Hello"}]}
+    every.append({"name": "count-tokens", "api": "messages", "action": "count_tokens", "request": count, "records": []})
+    for api in MODELS:
+        request = plain(api, "plain", True)
+        record = {"model": request["model"], "outcome": "completed"}
+        case = {"name": f"{api}-async", "api": api, "action": "async", "request": request, "records": [record]}
+        every.append({**case, "sdk": "python"})
+    return every
+
+
+def plain(api, ending, stream):
+    """A small request that asks the scripted provider for this behaviour."""
+    said = [{"role": "user", "content": "Hello?"}]
+    request = {"model": f"{MODELS[api]}-test-{ending}", "stream": stream}
+    return request | ({"input": said} if api == "responses" else {"messages": said}) | (
+        {"max_tokens": 64} if api == "messages" else {}
+    )
+
+
+def record_of(expect):
+    """What a record must say, from a transcript's `expect`."""
+    return {
+        "model": expect["model"],
+        "outcome": expect["outcome"],
+        "usage": expect.get("usage"),
+        "prompts": [expect["prompt"]] if "prompt" in expect else [],
+        "tools": [{key: tool[key] for key in ("id", "name", "input")} for tool in expect.get("tools", [])],
+    }

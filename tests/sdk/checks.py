@@ -1,0 +1,124 @@
+"""The checks: did the SDK get what the provider sent, the same with and without the gateway, and what was recorded?"""
+
+import json
+
+USAGE = {
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "cache_read": "cache_read_input_tokens",
+    "cache_write": "cache_write_input_tokens",
+}
+
+
+def check_direct(case, got):
+    """What is wrong with a result that no gateway took part in; this is what makes the comparison mean something."""
+    wrong, error = [], got["error"]
+    status = case.get("status") or (529 if case["name"] == "messages-overload/blocking" else None)
+    if status:
+        if not error or error["status"] != status:
+            wrong.append(f"expected an error of status {status}, got {error}")
+    elif case.get("fails") or case["name"] == "messages-overload/stream":
+        if not error:
+            wrong.append("the SDK should have raised an error")
+    elif error:
+        wrong.append(f"unexpected error {error}")
+    elif "expect" in case:
+        first = got["result"][0]
+        if first["calls"] != case["expect"].get("tools", []) and plain(first["calls"]) != plain(
+            case["expect"].get("tools", [])
+        ):
+            wrong.append(f"tool calls {first['calls']}")
+    elif not got["result"] or not all(got["result"]):
+        wrong.append("empty result")
+    return wrong
+
+
+def plain(tools):
+    return [{key: tool[key] for key in ("id", "name", "input")} for tool in tools]
+
+
+def check_same(case, direct, through):
+    """Where the result through the gateway differs from the one without it."""
+    how = case.get("compare", "all")
+    if how == "error":
+        return [] if through["error"] else ["through the gateway the SDK raised no error"]
+    if how == "through":
+        return check_direct(case, through)
+    wrong = []
+    if direct["error"] != through["error"]:
+        wrong.append(f"error: direct {short(direct['error'])}, through {short(through['error'])}")
+    if direct["result"] != through["result"]:
+        wrong.append("result: " + difference(direct["result"], through["result"]))
+    return wrong
+
+
+def check_requests(case, through):
+    """Whether each response named its interception, and no request was repeated."""
+    ids = through["interceptions"]
+    expected = case.get("requests", 0 if case.get("unseen") else len(case["records"]))
+    if case["records"] and not case.get("unseen"):
+        if len(ids) != expected or not all(ids):
+            return [f"{expected} responses with an interception id expected, got {ids}"]
+    elif "requests" in case and len(ids) != expected:
+        return [f"{expected} responses expected, got {len(ids)}"]
+    return []
+
+
+def check_record(expected, record, api, user):
+    """What is wrong with one record."""
+    provider = "anthropic" if api == "messages" else "openai"
+    plainly = {"model": expected["model"], "outcome": expected["outcome"], "provider": provider}
+    plainly |= {"provider_name": provider, "client": "Unknown"}
+    wrong = [f"{key} {record.get(key)!r}, not {value!r}" for key, value in plainly.items() if record.get(key) != value]
+    if (record.get("initiator") or {}).get("username") != user:
+        wrong.append(f"initiator {record.get('initiator')}")
+    if not record.get("ended_at") or record["ended_at"] < record["started_at"]:
+        wrong.append(f"ended_at {record.get('ended_at')}, started_at {record.get('started_at')}")
+    if expected.get("usage"):
+        wanted = {key: expected["usage"].get(key, 0) for key in USAGE}
+        got = [{key: usage.get(field, 0) for key, field in USAGE.items()} for usage in record["token_usages"]]
+        if got != [wanted]:
+            wrong.append(f"token usages {got}, not {[wanted]}")
+    if "prompts" in expected:
+        got = [prompt["prompt"] for prompt in record["user_prompts"]]
+        if got != expected["prompts"]:
+            wrong.append(f"prompts {got}, not {expected['prompts']}")
+    if "tools" in expected:
+        fields = ("provider_tool_call_id", "tool", "input")
+        got = [[parsed(tool.get(field)) for field in fields] for tool in record["tool_usages"]]
+        wanted = [[tool["id"], tool["name"], tool["input"]] for tool in expected["tools"]]
+        if sorted(map(str, got)) != sorted(map(str, wanted)):
+            wrong.append(f"tool usages {got}, not {wanted}")
+        if any(tool.get("injected") for tool in record["tool_usages"]):
+            wrong.append("a tool of the client is recorded as injected")
+    return wrong
+
+
+def parsed(value):
+    """A tool's input may be recorded as JSON or as text that holds JSON."""
+    if isinstance(value, str) and value[:1] in "{[":
+        try:
+            return json.loads(value)
+        except ValueError:
+            pass
+    return value
+
+
+def difference(left, right, path="$"):
+    """The first place where two JSON values differ."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in [*left, *(key for key in right if key not in left)]:
+            if left.get(key) != right.get(key):
+                return difference(left.get(key), right.get(key), f"{path}.{key}")
+    if isinstance(left, list) and isinstance(right, list):
+        for index, (one, other) in enumerate(zip(left, right)):
+            if one != other:
+                return difference(one, other, f"{path}[{index}]")
+        if len(left) != len(right):
+            return f"{path}: direct has {len(left)} elements, through {len(right)}"
+    return f"{path}: direct {short(left)}, through {short(right)}"
+
+
+def short(value, limit=300):
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= limit else text[:limit] + "..."

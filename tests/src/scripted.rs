@@ -1,0 +1,182 @@
+//! A provider that lets the client choose, by the model it asks for, what happens.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{Endpoint, Gate, ReceivedRequest, Reply, Script, Transcript, events};
+
+/// How often a slow stream says something.
+const PACE: Duration = Duration::from_millis(20);
+
+/// Chooses a script by the `model` of the request, which ends in `-test-` and one of these:
+///
+/// | ending | reply |
+/// | --- | --- |
+/// | the name of a transcript of this API | that transcript; its next round when the request answers a tool call |
+/// | `error-STATUS` | an error of that status in the format of the API |
+/// | `slow` | a stream that goes on until the client leaves; without a stream, no reply at all |
+/// | `cut`, `reset` | half of the plain reply, then the connection is closed or reset |
+///
+/// ```
+/// use aibridge_tests::{Provider, Scripted};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let scripted = Scripted::load()?;
+/// let provider = Provider::replying(move |request| scripted.script(request)).await?;
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Scripted {
+    key: Option<String>,
+    transcripts: HashMap<String, Transcript>,
+}
+
+impl Scripted {
+    /// Reads all transcripts.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn load() -> io::Result<Self> {
+        let transcripts = Transcript::all()?.into_iter().map(|one| (one.name.clone(), one)).collect();
+        Ok(Self { key: None, transcripts })
+    }
+
+    /// Answers 401 to requests without this key, in `X-Api-Key` or as a bearer token, and to those that carry
+    /// another one beside it.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// What to answer.
+    pub fn script(&self, request: &ReceivedRequest) -> Script {
+        let (method, target) = (request.head.method(), request.head.target());
+        let path = target.split('?').next().unwrap_or_default();
+        let anthropic = path.starts_with("/v1/messages") || request.head.get("anthropic-version").is_some();
+        if !self.admits(request) {
+            return error(anthropic, 401);
+        }
+        match (method, path) {
+            ("POST", "/v1/messages/count_tokens") => Script::json(200, r#"{"input_tokens":42}"#),
+            ("GET", "/v1/models") if anthropic => Script::json(200, ANTHROPIC_MODELS),
+            ("GET", "/v1/models") => Script::json(200, OPENAI_MODELS),
+            ("POST", _) => match Endpoint::ALL.into_iter().find(|endpoint| endpoint.path() == path) {
+                Some(endpoint) => self.reply(endpoint, &request.json()),
+                None => error(anthropic, 404),
+            },
+            _ => error(anthropic, 404),
+        }
+    }
+
+    fn admits(&self, request: &ReceivedRequest) -> bool {
+        let Some(key) = &self.key else { return true };
+        let bearer = request.head.all("authorization").into_iter().map(|value| value.trim_start_matches("Bearer "));
+        let mut given = bearer.chain(request.head.all("x-api-key")).peekable();
+        given.peek().is_some() && given.all(|value| value == key)
+    }
+
+    fn reply(&self, endpoint: Endpoint, request: &Value) -> Script {
+        let anthropic = endpoint == Endpoint::Messages;
+        let model = request["model"].as_str().unwrap_or_default();
+        let Some((_, name)) = model.split_once("-test-") else { return error(anthropic, 404) };
+        if let Some(status) = name.strip_prefix("error-") {
+            return error(anthropic, status.parse().unwrap_or(500));
+        }
+        let (name, twist) = match name {
+            "slow" | "cut" | "reset" => ("plain", name),
+            other => (other, ""),
+        };
+        let Some(transcript) = self.transcripts.get(&format!("{}-{name}", endpoint.name())) else {
+            return error(anthropic, 404);
+        };
+        let streamed = request["stream"] == Value::Bool(true);
+        let replies = if streamed { &transcript.streams } else { &transcript.blocking };
+        let round = usize::from(replies.len() > 1 && answers_tool(endpoint, request));
+        let Some(reply) = replies.get(round) else { return error(anthropic, 404) };
+        let mut pieces = if reply.streamed { events(&reply.body) } else { Vec::new() };
+        if endpoint == Endpoint::Chat && request["stream_options"]["include_usage"] != Value::Bool(true) {
+            pieces.retain(|event| !contains(event, br#""choices":[]"#));
+        }
+        match twist {
+            "slow" => slow(reply, &pieces),
+            "cut" => half(reply, &pieces).cut(),
+            "reset" => half(reply, &pieces).reset(),
+            _ if reply.streamed => reply.head().writes(pieces),
+            _ => reply.script(),
+        }
+    }
+}
+
+/// Everything up to the first piece of text, and this piece for ever.
+fn slow(reply: &Reply, events: &[Bytes]) -> Script {
+    const TEXT: [&[u8]; 3] = [b"text_delta", br#""delta":{"content":"#, b"output_text.delta"];
+    let first = events.iter().position(|event| TEXT.iter().any(|mark| contains(event, mark)));
+    match first {
+        Some(at) => reply.head().writes(events[..at].iter().cloned()).repeat(events[at].clone(), PACE),
+        None => reply.head().hold(&Gate::new()),
+    }
+}
+
+fn half(reply: &Reply, events: &[Bytes]) -> Script {
+    if reply.streamed {
+        return reply.head().writes(events[..events.len() / 2].iter().cloned());
+    }
+    let start =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", reply.body.len());
+    Script::raw().write(start).write(reply.body.slice(..reply.body.len() / 2))
+}
+
+/// Whether the last thing the client says is what a tool returned.
+fn answers_tool(endpoint: Endpoint, request: &Value) -> bool {
+    let last = |field: &str| request[field].as_array().and_then(|items| items.last()).cloned().unwrap_or_default();
+    match endpoint {
+        Endpoint::Messages => last("messages")["content"]
+            .as_array()
+            .is_some_and(|blocks| blocks.iter().any(|block| block["type"] == "tool_result")),
+        Endpoint::Chat => last("messages")["role"] == "tool",
+        Endpoint::Responses => last("input")["type"].as_str().is_some_and(|kind| kind.ends_with("_call_output")),
+    }
+}
+
+fn contains(bytes: &[u8], what: &[u8]) -> bool {
+    crate::http1::find(bytes, what).is_some()
+}
+
+/// An error as the provider words it. A 429 asks for almost no patience, so that a pool of keys recovers at once.
+fn error(anthropic: bool, status: u16) -> Script {
+    let message = format!("scripted error {status}");
+    let (body, id) = if anthropic {
+        let kind = match status {
+            400 => "invalid_request_error",
+            401 => "authentication_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            529 => "overloaded_error",
+            _ => "api_error",
+        };
+        let error = json!({"type": kind, "message": message});
+        (json!({"type": "error", "error": error, "request_id": "req_scripted"}), "request-id")
+    } else {
+        let (kind, code) = match status {
+            401 => ("invalid_request_error", Some("invalid_api_key")),
+            404 => ("invalid_request_error", Some("model_not_found")),
+            429 => ("requests", Some("rate_limit_exceeded")),
+            400..500 => ("invalid_request_error", None),
+            _ => ("server_error", None),
+        };
+        (json!({"error": {"message": message, "type": kind, "param": null, "code": code}}), "x-request-id")
+    };
+    let script = Script::json(status, body.to_string()).field(id, "req_scripted");
+    if status == 429 { script.field("retry-after-ms", "1") } else { script }
+}
+
+const ANTHROPIC_MODELS: &str = r#"{"data":[{"type":"model","id":"claude-test-plain","display_name":"Claude Test","created_at":"2026-11-01T00:00:00Z"}],"has_more":false,"first_id":"claude-test-plain","last_id":"claude-test-plain"}"#;
+const OPENAI_MODELS: &str =
+    r#"{"object":"list","data":[{"id":"gpt-test-plain","object":"model","created":1793600000,"owned_by":"test"}]}"#;
