@@ -3,6 +3,8 @@
 import json
 import pathlib
 
+import checks
+
 DATA = pathlib.Path(__file__).parent.parent / "data"
 MODELS = {"messages": "claude", "chat": "gpt", "responses": "gpt"}
 ERRORS = {"messages": (400, 403, 404, 429, 500, 529), "chat": (400, 429, 503), "responses": (400, 429, 500)}
@@ -27,6 +29,8 @@ def cases():
     - `expect`: what the SDK itself must have made of a transcript;
     - `compare`: `all`, or `error` where only the kind of failure is the same with and without a gateway, or
       `through` where there is nothing to compare with;
+    - `fails`, `status`: the SDK must raise an error, of this status;
+    - `requests`: how many responses there must be, where no records tell;
     - `unseen`: no response brings the interception id, so the record is looked up by its model;
     - `sdk`: the only language that has this.
     """
@@ -37,13 +41,15 @@ def cases():
         record = record_of(expect)
         whole = json.loads(sections["request"])
         streamed = json.loads(sections.get("streaming request", "null")) or {**whole, "stream": True}
-        loop = sections["request"] and name.endswith("-tools")
         for mode, request in (("blocking", whole), ("stream", streamed)):
-            refused = sections[mode].startswith("HTTP/1.1 5")
-            records = [{**record, "usage": None} if refused else record]
-            case = {"api": api, "request": request, "expect": expect, "records": records}
+            case = {"api": api, "request": request, "expect": expect, "records": [record]}
+            reply = sections[mode]
+            if not reply.startswith("HTTP/1.1 200") and reply.startswith("HTTP/"):
+                case |= {"status": int(reply.split()[1]), "records": [{**record, "usage": None}]}
+            elif "event: error" in reply:
+                case["fails"] = True
             every.append({**case, "name": f"{name}/{mode}", "action": "reply"})
-            if loop:
+            if name.endswith("-tools"):
                 answer = {key: record[key] for key in ("model", "outcome")}
                 every.append({**case, "name": f"{name}/{mode}/loop", "action": "loop", "records": [record, answer]})
     for api, statuses in ERRORS.items():
@@ -64,7 +70,7 @@ def ends(api):
     gone = {"model": model, "outcome": "client_gone"}
     if api == "messages":
         gone["usage"] = {"input": 21, "output": 1, "cache_read": 2048, "cache_write": 148}
-    yield_ = [
+    every = [
         {"name": f"{api}-abort", "action": "abort", "request": plain(api, "slow", True), "records": [gone]},
         {
             "name": f"{api}-timeout",
@@ -82,8 +88,8 @@ def ends(api):
             record = {"model": request["model"], "outcome": "truncated"}
             name = f"{api}-{twist}/{'stream' if stream else 'blocking'}"
             case = {"name": name, "action": "reply", "request": request, "records": [record], "compare": "error"}
-            yield_.append({**case, "fails": True})
-    return [{**case, "api": api} for case in yield_]
+            every.append({**case, "fails": True})
+    return [{**case, "api": api} for case in every]
 
 
 def credentials(api):
@@ -122,11 +128,11 @@ def others():
 
 def plain(api, ending, stream):
     """A small request that asks the scripted provider for this behaviour."""
-    said = [{"role": "user", "content": "Hello?"}]
     request = {"model": f"{MODELS[api]}-test-{ending}", "stream": stream}
-    return request | ({"input": said} if api == "responses" else {"messages": said}) | (
-        {"max_tokens": 64} if api == "messages" else {}
-    )
+    request["input" if api == "responses" else "messages"] = [{"role": "user", "content": "Hello?"}]
+    if api == "messages":
+        request["max_tokens"] = 64
+    return request
 
 
 def record_of(expect):
@@ -136,5 +142,5 @@ def record_of(expect):
         "outcome": expect["outcome"],
         "usage": expect.get("usage"),
         "prompts": [expect["prompt"]] if "prompt" in expect else [],
-        "tools": [{key: tool[key] for key in ("id", "name", "input")} for tool in expect.get("tools", [])],
+        "tools": checks.called(expect),
     }

@@ -46,7 +46,8 @@ def main():
     with Process([built["scripted-provider"], KEY]) as provider:
         url = provider.first_line()
         for language in [options.only] if options.only else ["python", "node"]:
-            chosen = [case for case in cases() if options.filter in case["name"] and case.get("sdk", language) == language]
+            chosen = [case for case in cases() if options.filter in case["name"]]
+            chosen = [case for case in chosen if case.get("sdk", language) == language]
             if options.direct_only:
                 chosen = [case for case in chosen if case.get("compare") != "through"]
             suite = install(language, built["target"] / "sdk" / language)
@@ -71,10 +72,13 @@ def run(suite, chosen, provider, gateway, scratch):
         return wrong
 
     data = scratch / "data"
-    command = lambda *words: output([gateway, *words, "--data-dir", str(data)])
+
+    def command(*words):
+        return output([gateway, *words, "--data-dir", str(data)])
+
     command("users", "create", USER)
     token = command("tokens", "create", "--user", USER).strip().splitlines()[-1]
-    with serving(gateway, data, provider) as base:
+    with Gateway(gateway, data, provider) as base:
         through = results(suite, listed, base + "/anthropic", base + "/openai/v1", token)
         records = recorded(command, through, sum(len(case["records"]) for case in chosen))
     for case in chosen:
@@ -109,7 +113,10 @@ def recorded(command, through, expected):
     """All records by id, once as many as expected have ended."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        listed = json.loads(command("interceptions", "list", "--json"))["results"]
+        reply = json.loads(command("interceptions", "list", "--json"))
+        listed = reply["results"]
+        if reply["count"] > len(listed):
+            sys.exit(f"only {len(listed)} of {reply['count']} interceptions are listed")
         ended = [record for record in listed if record.get("ended_at")]
         if len(ended) >= expected or time.monotonic() > deadline:
             break
@@ -134,7 +141,7 @@ def results(suite, listed, anthropic, openai, token):
     return {result["case"]: result for result in map(json.loads, lines)}
 
 
-class serving:
+class Gateway:
     """A gateway configured as in production, in front of the scripted provider; gives its base URL when ready."""
 
     def __init__(self, gateway, data, provider):

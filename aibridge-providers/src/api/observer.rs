@@ -94,8 +94,7 @@ impl Observer {
 
     /// Takes the next bytes, with any content coding removed, and reports what they complete.
     ///
-    /// Of a stream, returns how many of `bytes` belong to complete events, as [`Decoder::feed`] does; of a blocking
-    /// reply, all of them.
+    /// Of a stream, returns how many of `bytes` belong to complete events, as [`Decoder::feed`] does; otherwise 0.
     pub fn feed(&mut self, bytes: &Bytes, report: &mut dyn FnMut(Observed)) -> usize {
         let Observer { reply, kept, state } = self;
         match state {
@@ -105,9 +104,9 @@ impl Observer {
             }
             State::Document { kept, .. } => {
                 kept.append(bytes);
-                bytes.len()
+                0
             }
-            State::Ended => bytes.len(),
+            State::Ended => 0,
         }
     }
 

@@ -22,7 +22,8 @@ pub use gate::Gate;
 pub use request::ReceivedRequest;
 pub use script::Script;
 
-/// How long [`Provider::next_request`] and [`Provider::client_closed`] wait before they call the test failed.
+/// How long [`Provider::next_request`] and [`Provider::client_closed`] wait before they call the test failed. Not for
+/// paused time, which would jump there while the sockets are still at work.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A provider on loopback: answers each request with a [`Script`], and keeps every request as it came.

@@ -75,7 +75,8 @@ impl<A: Authenticate> Authenticate for Cached<A> {
         }
         let id = shard.next_id();
         let shards = Arc::clone(&self.shards);
-        // Boxed for its size: a request that hits the cache does not carry the source's future around.
+        // Under the lock, so that nobody asks the same at the same time. Boxed for its size: a request that hits the
+        // cache does not carry the source's future around.
         let lookup = Box::pin(self.source.authenticate(token));
         let flight = Flight { lookup, shards, digest, id, since: now }.shared();
         if let Some(weak) = flight.downgrade() {
@@ -126,7 +127,6 @@ impl<F: Future<Output = Outcome>> Future for Flight<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         let outcome = ready!(self.lookup.as_mut().poll(cx));
         let mut shard = self.shards.lock(&self.digest);
-        shard.forget(&self.digest, self.id);
         // Counted from the question: the answer may be as old as that.
         match &outcome {
             Ok(actor) => {
@@ -408,12 +408,25 @@ mod tests {
         let mut waiting = [task::spawn(cached.authenticate(&token)), task::spawn(cached.authenticate(&token))];
         waiting.iter_mut().for_each(|one| assert_pending!(one.poll()));
         source.gate.close();
-        for one in waiting {
-            assert_eq!(one.await, Err(AuthError::Unavailable("down".into())));
-        }
-        assert_eq!((source.asked(), cached.kept()), (1, (0, 0, 0)));
-        cached.ask("down").await.unwrap_err();
+        let down = || Err(AuthError::Unavailable("down".into()));
+        let [first, second] = waiting;
+        assert_eq!(first.await, down());
+        // The second has not taken its answer yet, which is no reason to give it to a third.
+        assert_eq!(cached.kept(), (0, 0, 0));
+        assert_eq!(cached.ask("down").await, down());
+        assert_eq!(second.await, down());
         assert_eq!(source.asked(), 2);
+    }
+
+    #[test]
+    fn a_look_up_that_was_given_up_does_not_take_its_successor_along() {
+        let (cached, _) = shut();
+        let successor = cached.authenticate(&Secret::new("ada"));
+        let digest: Digest = Sha256::digest("ada").into();
+        cached.shards.lock(&digest).forget(&digest, 0);
+        assert_eq!(cached.kept(), (0, 0, 1));
+        drop(successor);
+        assert_eq!(cached.kept(), (0, 0, 0));
     }
 
     #[tokio::test]

@@ -227,7 +227,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silence_ends_after_five_seconds() {
-        let app = Router::new().fallback(|| std::future::pending::<&str>());
+        let app = Router::new().fallback(std::future::pending::<&str>);
         let coder = Coder::new(serve(app).await).unwrap();
         let asked = tokio::time::Instant::now();
         let outcome = coder.authenticate(&Secret::new(TOKEN)).await;

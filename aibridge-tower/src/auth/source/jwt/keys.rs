@@ -45,7 +45,7 @@ impl Key {
     /// A public key in PEM: `PUBLIC KEY` (RFC 7468, section 13) or `RSA PUBLIC KEY`.
     pub(super) fn from_pem(pem: &str) -> Result<Key, SourceError> {
         let pem = pem.trim_start();
-        // The library would also take a private key, which has no business here, and then refuse every token.
+        // The library would look for something like a key in whatever else there is, e.g. in a certificate.
         if !["-----BEGIN PUBLIC KEY-----", "-----BEGIN RSA PUBLIC KEY-----"].iter().any(|label| pem.starts_with(label))
         {
             return Err(SourceError::Pem);

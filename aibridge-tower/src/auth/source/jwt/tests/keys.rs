@@ -1,6 +1,6 @@
 use aibridge_providers::provider::Secret;
 use jsonwebtoken::DecodingKey;
-use rcgen::PKCS_ECDSA_P521_SHA512;
+use rcgen::{CertificateParams, PKCS_ECDSA_P521_SHA512};
 
 use super::*;
 use crate::auth::source::SourceError;
@@ -128,7 +128,8 @@ async fn a_secret_is_as_long_as_its_hash() {
 fn only_public_keys_are_taken_as_pem() {
     let pair = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
     let p521 = KeyPair::generate_for(&PKCS_ECDSA_P521_SHA512).unwrap().public_key_pem();
-    for pem in ["", "hunter2", &pair.serialize_pem(), &p521, &pair.public_key_pem()[..200]] {
+    let certificate = CertificateParams::default().self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
+    for pem in ["", "hunter2", &pair.serialize_pem(), &p521, &certificate, &pair.public_key_pem()[..200]] {
         let error = builder().pem(pem).build().unwrap_err();
         assert!(matches!(error, SourceError::Pem), "{error}");
     }

@@ -1,8 +1,10 @@
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex, OnceLock,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use axum::{Router, body::Body, extract::State, response::Response, routing::get};
 use futures::future::join_all;
-use tokio::sync::watch;
 use url::Url;
 
 use super::{
@@ -25,14 +27,14 @@ enum Answer {
 struct Issuer {
     url: Url,
     answer: Mutex<Answer>,
-    fetches: watch::Sender<usize>,
+    fetches: AtomicUsize,
 }
 
 impl Issuer {
     async fn new(answer: Answer) -> Arc<Issuer> {
-        async fn keys(State(issuer): State<watch::Receiver<Option<Arc<Issuer>>>>) -> Response {
-            let issuer = issuer.borrow().clone().unwrap();
-            issuer.fetches.send_modify(|fetches| *fetches += 1);
+        async fn keys(State(issuer): State<Arc<OnceLock<Arc<Issuer>>>>) -> Response {
+            let issuer = issuer.get().unwrap();
+            issuer.fetches.fetch_add(1, Ordering::Relaxed);
             let answer = issuer.answer.lock().unwrap().clone();
             // Tests jump in time, which idle connections do not survive.
             let response = Response::builder().header("connection", "close");
@@ -46,18 +48,18 @@ impl Issuer {
                 Answer::Silence => std::future::pending().await,
             }
         }
-        async fn discovery(State(issuer): State<watch::Receiver<Option<Arc<Issuer>>>>) -> String {
-            let url = issuer.borrow().clone().unwrap().url.clone();
+        async fn discovery(State(issuer): State<Arc<OnceLock<Arc<Issuer>>>>) -> String {
+            let url = &issuer.get().unwrap().url;
             json!({ "issuer": url.as_str(), "jwks_uri": url.join("keys").unwrap().as_str() }).to_string()
         }
-        let (this, state) = watch::channel(None);
+        let this = Arc::new(OnceLock::new());
         let app = Router::new()
             .route("/keys", get(keys))
             .route("/.well-known/openid-configuration", get(discovery))
-            .with_state(state);
+            .with_state(Arc::clone(&this));
         let url = serve(app).await;
-        let issuer = Arc::new(Issuer { url, answer: Mutex::new(answer), fetches: watch::Sender::new(0) });
-        this.send_replace(Some(Arc::clone(&issuer)));
+        let issuer = Arc::new(Issuer { url, answer: Mutex::new(answer), fetches: AtomicUsize::new(0) });
+        this.set(Arc::clone(&issuer)).ok().unwrap();
         issuer
     }
 
@@ -70,13 +72,7 @@ impl Issuer {
     }
 
     fn fetches(&self) -> usize {
-        *self.fetches.borrow()
-    }
-
-    /// Waits until it was asked that often and `source` has taken the answer in.
-    async fn fetched(&self, times: usize, source: &Jwt) {
-        self.fetches.subscribe().wait_for(|fetches| *fetches == times).await.unwrap();
-        drop(source.jwks().fetching.lock().await);
+        self.fetches.load(Ordering::Relaxed)
     }
 }
 
@@ -86,6 +82,13 @@ impl Jwt {
             Keys::Remote(jwks) => jwks,
             Keys::Fixed(_) => panic!("not remote"),
         }
+    }
+
+    /// Waits for the end of a fetch in the background, if there is one.
+    async fn settled(&self) {
+        // Lets its task start, if it has not.
+        tokio::task::yield_now().await;
+        drop(self.jwks().fetching.lock().await);
     }
 }
 
@@ -132,7 +135,8 @@ async fn the_fetch_goes_on_when_who_waited_for_it_goes() {
     let mut first = tokio_test::task::spawn(source.ask(&token));
     tokio_test::assert_pending!(first.poll());
     drop(first);
-    issuer.fetched(1, &source).await;
+    source.settled().await;
+    assert_eq!(issuer.fetches(), 1);
     source.ask(&token).await.unwrap();
     assert_eq!(issuer.fetches(), 1);
 }
@@ -205,7 +209,8 @@ async fn old_keys_are_renewed_behind_the_back_of_requests() {
     later(minutes(15)).await;
     // The keys at hand decide: had it waited for the new ones, this would be refused.
     tokio_test::assert_ready!(tokio_test::task::spawn(source.ask(&token)).poll()).unwrap();
-    issuer.fetched(2, &source).await;
+    source.settled().await;
+    assert_eq!(issuer.fetches(), 2);
     assert_eq!(source.ask(&token).await, Err(AuthError::Unknown));
     source.ask(&new.sign(Some("1"), claims())).await.unwrap();
     assert_eq!(issuer.fetches(), 2);
@@ -221,13 +226,16 @@ async fn keys_serve_for_a_day_while_their_url_is_down() {
     issuer.answers(Answer::Status(500));
     later(minutes(15)).await;
     source.ask(&token).await.unwrap();
-    issuer.fetched(2, &source).await;
+    source.settled().await;
+    assert_eq!(issuer.fetches(), 2);
     later(Duration::from_secs(29)).await;
     source.ask(&token).await.unwrap();
+    source.settled().await;
     assert_eq!(issuer.fetches(), 2);
     later(minutes(23 * 60 + 44)).await;
     source.ask(&token).await.unwrap();
-    issuer.fetched(3, &source).await;
+    source.settled().await;
+    assert_eq!(issuer.fetches(), 3);
     later(minutes(1)).await;
     assert!(is_unavailable(&source.ask(&token).await));
     issuer.answers(Answer::Keys(vec![key(&signer, "1")]));

@@ -1,0 +1,200 @@
+use aibridge_providers::provider::{BaseUrl, Kind, ModelRules, Secret};
+
+use super::{
+    BedrockConfig, BedrockProtocol, ProviderConfig, bedrock::default_of, names::Names, no_bedrock_yet, only_first_key,
+};
+use crate::config::{report::Report, resolve::Member, value::Value};
+
+/// Reads one instance. `None` if it could not be understood; the report says why.
+pub(super) fn read(member: &Member, names: &mut Names, report: &mut Report) -> Option<ProviderConfig> {
+    let kind = match (member.setting("TYPE"), text(member, "TYPE")) {
+        (_, Some(name)) => Kind::from_name(name),
+        (Some(_), None) => None,
+        (None, None) => {
+            let types = Kind::ALL.map(Kind::as_str).join(", ");
+            report.error(member.name_of("TYPE"), format!("is missing; set it to one of {types}"));
+            None
+        }
+    };
+    let name = text(member, "NAME").or(kind.map(Kind::as_str));
+    if let Some(name) = name {
+        names.take(name, &member.name_of("NAME"), text(member, "NAME").is_none(), report);
+    }
+    let mut keys = list(member, "KEY", "KEYS", report);
+    let credentials = credentials(member, report);
+    let kind = kind?;
+    let on_bedrock = check_credentials(kind, member, report);
+    let protocol = match text(member, "BEDROCK_PROTOCOL") {
+        Some("mantle") => BedrockProtocol::Mantle,
+        _ => BedrockProtocol::InvokeModel,
+    };
+    let base_url = base_url(kind, on_bedrock, protocol, member, report)?;
+    if let Some(origin) = key_name(member) {
+        only_first_key(&mut keys, &origin, report);
+    }
+    let disabled = if on_bedrock { no_bedrock_yet(&bedrock_name(member), report) } else { None };
+    let or_default = |field: &str| text(member, field).map_or_else(|| default_of(field), str::to_owned);
+    Some(ProviderConfig {
+        name: name?.to_owned(),
+        kind: if on_bedrock { Kind::Bedrock } else { kind },
+        base_url,
+        keys,
+        bedrock: on_bedrock.then(|| BedrockConfig {
+            region: text(member, "BEDROCK_REGION").map(str::to_owned),
+            credentials,
+            model: or_default("BEDROCK_MODEL"),
+            small_fast_model: or_default("BEDROCK_SMALL_FAST_MODEL"),
+            role_arn: text(member, "BEDROCK_ROLE_ARN").map(str::to_owned),
+            protocol,
+        }),
+        models: models(member),
+        disabled,
+    })
+}
+
+/// Checks that what was given fits the type, and says whether the instance is on Bedrock.
+fn check_credentials(kind: Kind, member: &Member, report: &mut Report) -> bool {
+    let bedrock: Vec<String> = member
+        .fields
+        .iter()
+        .filter(|setting| setting.definition.name.starts_with("BEDROCK_"))
+        .map(|setting| member.name_of(setting.definition.name))
+        .collect();
+    let key = key_name(member);
+    let may_be_bedrock = matches!(kind, Kind::Anthropic | Kind::Bedrock);
+    if !bedrock.is_empty() && !may_be_bedrock {
+        let type_name = member.name_of("TYPE");
+        report.error(
+            bedrock.join(" and "),
+            format!(
+                "only instances of type anthropic or bedrock have it, this is `{}`; remove it, or correct {type_name}",
+                kind.as_str()
+            ),
+        );
+    }
+    match (&key, kind) {
+        (Some(key), Kind::Copilot) => {
+            report.error(key, "instances of type copilot have no key, their users bring their own; remove it");
+        }
+        (Some(key), _) if may_be_bedrock && !bedrock.is_empty() => report.error(
+            format!("{key} and {}", bedrock.join(" and ")),
+            "an instance has either a key or is on Amazon Bedrock; remove one or the other",
+        ),
+        (Some(key), Kind::Bedrock) => report.error(
+            key,
+            format!(
+                "requests to Amazon Bedrock are signed; remove it, and set {}",
+                member.name_of("BEDROCK_ACCESS_KEY")
+            ),
+        ),
+        _ => {}
+    }
+    kind == Kind::Bedrock || (may_be_bedrock && !bedrock.is_empty())
+}
+
+/// Where the instance is: on Bedrock, `BEDROCK_BASE_URL` before the region.
+fn base_url(
+    kind: Kind,
+    on_bedrock: bool,
+    protocol: BedrockProtocol,
+    member: &Member,
+    report: &mut Report,
+) -> Option<BaseUrl> {
+    let given = |field: &str| match member.field(field) {
+        Some(Value::BaseUrl(url)) => Some(url.clone()),
+        _ => None,
+    };
+    // What was given and is wrong was reported: saying that it is missing as well would mislead.
+    let wrong = |field: &str| member.setting(field).is_some_and(|setting| setting.wrong);
+    if !on_bedrock {
+        if wrong("BASE_URL") {
+            return None;
+        }
+        let url = given("BASE_URL").or_else(|| kind.default_base_url().and_then(|url| BaseUrl::parse(url).ok()));
+        if url.is_none() {
+            report.error(
+                member.name_of("BASE_URL"),
+                format!("is missing, and type `{}` has no default; set it to the provider's URL", kind.as_str()),
+            );
+        }
+        return url;
+    }
+    if ["BEDROCK_BASE_URL", "BEDROCK_REGION", "BASE_URL"].into_iter().any(wrong) {
+        return None;
+    }
+    let plain = given("BASE_URL");
+    let special = given("BEDROCK_BASE_URL");
+    if plain.is_some() && (special.is_some() || kind == Kind::Anthropic) {
+        let why = "has no effect on an instance on Amazon Bedrock; use BEDROCK_BASE_URL";
+        report.warn(member.name_of("BASE_URL"), why);
+    }
+    let url = special
+        .or_else(|| plain.filter(|_| kind == Kind::Bedrock))
+        .or_else(|| text(member, "BEDROCK_REGION").map(|region| protocol.base_url(region)));
+    if url.is_none() {
+        let other = member.name_of("BEDROCK_BASE_URL");
+        report.error(member.name_of("BEDROCK_REGION"), format!("is missing; set it, or {other}"));
+    }
+    url
+}
+
+/// The pairs of access key id and secret.
+fn credentials(member: &Member, report: &mut Report) -> Vec<(Secret, Secret)> {
+    let keys = list(member, "BEDROCK_ACCESS_KEY", "BEDROCK_ACCESS_KEYS", report);
+    let secrets = list(member, "BEDROCK_ACCESS_KEY_SECRET", "BEDROCK_ACCESS_KEY_SECRETS", report);
+    let name = |one: &str, many: &str| member.name_of(if member.setting(many).is_some() { many } else { one });
+    let given = |one: &str, many: &str| member.setting(one).is_some() || member.setting(many).is_some();
+    let wrong = |keys: &[Secret], one: &str, many: &str| keys.is_empty() && given(one, many);
+    let any_wrong = wrong(&keys, "BEDROCK_ACCESS_KEY", "BEDROCK_ACCESS_KEYS")
+        || wrong(&secrets, "BEDROCK_ACCESS_KEY_SECRET", "BEDROCK_ACCESS_KEY_SECRETS");
+    if keys.len() != secrets.len() && !any_wrong {
+        let keys_name = name("BEDROCK_ACCESS_KEY", "BEDROCK_ACCESS_KEYS");
+        let secrets_name = name("BEDROCK_ACCESS_KEY_SECRET", "BEDROCK_ACCESS_KEY_SECRETS");
+        report.error(
+            format!("{keys_name} and {secrets_name}"),
+            format!("differ in number ({} and {}); give each access key its secret", keys.len(), secrets.len()),
+        );
+    }
+    keys.into_iter().zip(secrets).collect()
+}
+
+/// The keys under one of two names that mean the same, and may not both be set.
+fn list(member: &Member, one: &str, many: &str, report: &mut Report) -> Vec<Secret> {
+    if member.setting(one).is_some() && member.setting(many).is_some() {
+        let names = format!("{} and {}", member.name_of(one), member.name_of(many));
+        report.error(names, "are both set; put all keys into one of them, separated by commas");
+    }
+    match member.field(one).or_else(|| member.field(many)) {
+        Some(Value::Keys(keys)) => keys.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// How the field that holds the keys was spelt, if it was given.
+fn key_name(member: &Member) -> Option<String> {
+    ["KEY", "KEYS"].into_iter().find(|field| member.setting(field).is_some()).map(|field| member.name_of(field))
+}
+
+/// The field that put the instance on Bedrock.
+fn bedrock_name(member: &Member) -> String {
+    let bedrock = member.fields.iter().find(|setting| setting.definition.name.starts_with("BEDROCK_"));
+    member.name_of(bedrock.map_or("TYPE", |setting| setting.definition.name))
+}
+
+fn models(member: &Member) -> ModelRules {
+    let pattern = |field: &str| match member.field(field) {
+        Some(Value::Pattern(pattern)) => Some(pattern.clone()),
+        _ => None,
+    };
+    let mut rules = ModelRules::default();
+    rules.allow = pattern("MODELS_ALLOW");
+    rules.deny = pattern("MODELS_DENY");
+    rules
+}
+
+fn text<'a>(member: &'a Member, field: &str) -> Option<&'a str> {
+    match member.field(field) {
+        Some(Value::Text(text)) => Some(text),
+        _ => None,
+    }
+}

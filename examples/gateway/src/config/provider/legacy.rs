@@ -1,0 +1,124 @@
+use aibridge_providers::provider::{Kind, ModelRules, Secret};
+
+use super::{BedrockConfig, BedrockProtocol, ProviderConfig, names::Names, no_bedrock_yet, only_first_key};
+use crate::config::{
+    report::Report,
+    resolve::{Origin, Settings},
+};
+
+/// What makes the instance `anthropic` one on Bedrock. The models do not: they have defaults, and deployments set them
+/// beside a key of Anthropic's.
+const BEDROCK: [&str; 4] = ["BEDROCK_REGION", "BEDROCK_BASE_URL", "BEDROCK_ACCESS_KEY", "BEDROCK_ACCESS_KEY_SECRET"];
+
+/// The instances `openai` and `anthropic`: each is there if a variable of its own is set.
+pub(super) fn read(settings: &Settings, names: &mut Names, report: &mut Report) -> Vec<ProviderConfig> {
+    let given = |options: &[&str]| options.iter().find_map(|option| settings.given(option));
+    let openai = given(&["OPENAI_KEY", "OPENAI_BASE_URL"])
+        .and_then(|origin| with_key(Kind::OpenAi, "OPENAI", origin, settings, names, report));
+    let anthropic = match (given(&BEDROCK), given(&["ANTHROPIC_KEY", "ANTHROPIC_BASE_URL"])) {
+        (Some(origin), _) => bedrock(origin, settings, names, report),
+        (None, Some(origin)) => {
+            unused_models(settings, report);
+            with_key(Kind::Anthropic, "ANTHROPIC", origin, settings, names, report)
+        }
+        (None, None) => {
+            unused_models(settings, report);
+            None
+        }
+    };
+    openai.into_iter().chain(anthropic).collect()
+}
+
+fn with_key(
+    kind: Kind,
+    prefix: &str,
+    origin: &Origin,
+    settings: &Settings,
+    names: &mut Names,
+    report: &mut Report,
+) -> Option<ProviderConfig> {
+    names.take_legacy(kind.as_str(), &origin.name);
+    let mut keys = settings.keys(&format!("{prefix}_KEY")).to_vec();
+    only_first_key(&mut keys, &origin.name, report);
+    Some(ProviderConfig {
+        name: kind.as_str().to_owned(),
+        kind,
+        base_url: settings.base_url(&format!("{prefix}_BASE_URL"))?.clone(),
+        keys,
+        bedrock: None,
+        models: ModelRules::default(),
+        disabled: None,
+    })
+}
+
+/// Bedrock wins over a key of Anthropic's, as it does in Coder.
+fn bedrock(origin: &Origin, settings: &Settings, names: &mut Names, report: &mut Report) -> Option<ProviderConfig> {
+    let name = Kind::Anthropic.as_str();
+    names.take_legacy(name, &origin.name);
+    for ignored in ["ANTHROPIC_KEY", "ANTHROPIC_BASE_URL"].into_iter().filter_map(|option| settings.given(option)) {
+        let why = format!("has no effect beside {}: `{name}` is on Amazon Bedrock; unset one of them", origin.name);
+        report.warn(&ignored.name, why);
+    }
+    let keys: [&[Secret]; 2] = ["BEDROCK_ACCESS_KEY", "BEDROCK_ACCESS_KEY_SECRET"].map(|option| settings.keys(option));
+    match [settings.given("BEDROCK_ACCESS_KEY"), settings.given("BEDROCK_ACCESS_KEY_SECRET")] {
+        [Some(key), None] => {
+            let why =
+                "needs CODER_AIBRIDGE_BEDROCK_ACCESS_KEY_SECRET; set both, or neither for the AWS credential chain";
+            report.error(&key.name, why);
+        }
+        [None, Some(secret)] => {
+            let why = "needs CODER_AIBRIDGE_BEDROCK_ACCESS_KEY; set both, or neither for the AWS credential chain";
+            report.error(&secret.name, why);
+        }
+        [Some(key), Some(secret)] if keys[0].len() != keys[1].len() && keys.iter().all(|keys| !keys.is_empty()) => {
+            report.error(
+                format!("{} and {}", key.name, secret.name),
+                format!("{} access keys have {} secrets; give each its own", keys[0].len(), keys[1].len()),
+            );
+        }
+        _ => {}
+    }
+    let protocol = BedrockProtocol::InvokeModel;
+    let region = settings.text("BEDROCK_REGION").map(str::to_owned);
+    let base_url = match (settings.base_url("BEDROCK_BASE_URL"), &region) {
+        (Some(url), _) => url.clone(),
+        (None, Some(region)) => protocol.base_url(region),
+        (None, None) => {
+            if !["BEDROCK_REGION", "BEDROCK_BASE_URL"].iter().any(|option| settings.option(option).origin.is_some()) {
+                report.error(
+                    &origin.name,
+                    "has no region; set CODER_AIBRIDGE_BEDROCK_REGION or CODER_AIBRIDGE_BEDROCK_BASE_URL",
+                );
+            }
+            return None;
+        }
+    };
+    let disabled = no_bedrock_yet(&origin.name, report);
+    Some(ProviderConfig {
+        name: name.to_owned(),
+        kind: Kind::Bedrock,
+        base_url,
+        keys: Vec::new(),
+        bedrock: Some(BedrockConfig {
+            region,
+            credentials: keys[0].iter().cloned().zip(keys[1].iter().cloned()).collect(),
+            model: settings.text("BEDROCK_MODEL").unwrap_or_default().to_owned(),
+            small_fast_model: settings.text("BEDROCK_SMALL_FAST_MODEL").unwrap_or_default().to_owned(),
+            role_arn: None,
+            protocol,
+        }),
+        models: ModelRules::default(),
+        disabled,
+    })
+}
+
+fn unused_models(settings: &Settings, report: &mut Report) {
+    for option in ["BEDROCK_MODEL", "BEDROCK_SMALL_FAST_MODEL"] {
+        if let Some(origin) = settings.given(option) {
+            report.warn(
+                &origin.name,
+                "has no effect without CODER_AIBRIDGE_BEDROCK_REGION or CODER_AIBRIDGE_BEDROCK_BASE_URL",
+            );
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The provider instances.
+
+mod bedrock;
+mod indexed;
+mod legacy;
+mod names;
+
+use aibridge_providers::provider::{BaseUrl, Instance, Kind, ModelRules, Secret};
+
+pub(crate) use bedrock::{BedrockConfig, BedrockProtocol};
+
+use super::{
+    later::{self, Later, NOT_YET},
+    report::Report,
+    resolve::Settings,
+};
+
+/// A provider instance.
+#[derive(Clone, Debug)]
+pub(crate) struct ProviderConfig {
+    /// The name in the path.
+    pub(crate) name: String,
+    /// The type. An `anthropic` instance that was given `BEDROCK_*` is a [`Kind::Bedrock`] one.
+    pub(crate) kind: Kind,
+    /// Where it is.
+    pub(crate) base_url: BaseUrl,
+    /// The organisation's keys, in order.
+    pub(crate) keys: Vec<Secret>,
+    /// For [`Kind::Bedrock`].
+    pub(crate) bedrock: Option<BedrockConfig>,
+    /// Which models may be asked for.
+    pub(crate) models: ModelRules,
+    /// Why it is switched off, if it is.
+    pub(crate) disabled: Option<String>,
+}
+
+impl ProviderConfig {
+    /// The instance as the pipeline knows it.
+    pub(crate) fn instance(&self) -> Instance {
+        let mut builder =
+            Instance::builder(self.kind, self.base_url.clone()).name(&self.name).models(self.models.clone());
+        for key in &self.keys {
+            builder = builder.key(key.clone());
+        }
+        match &self.disabled {
+            Some(why) => builder.disabled(why).build(),
+            None => builder.build(),
+        }
+    }
+}
+
+/// The instances: first those without an index, then the others by index.
+pub(super) fn read(settings: &Settings, report: &mut Report) -> Vec<ProviderConfig> {
+    let mut names = names::Names::default();
+    let mut providers = legacy::read(settings, &mut names, report);
+    let members = settings.members.iter().filter(|member| member.family.name == super::table::PROVIDER.name);
+    providers.extend(members.filter_map(|member| indexed::read(member, &mut names, report)));
+    if providers.is_empty() && report.errors.is_empty() {
+        report.warn(
+            "CODER_AIBRIDGE_PROVIDER_0_TYPE",
+            "no provider is configured, and every provider route answers 404; set it, or CODER_AIBRIDGE_OPENAI_KEY or \
+             CODER_AIBRIDGE_ANTHROPIC_KEY",
+        );
+    }
+    providers
+}
+
+/// Warns that only the first of several keys is used, and drops the others.
+fn only_first_key(keys: &mut Vec<Secret>, name: &str, report: &mut Report) {
+    if keys.len() > 1 && later::is_later(Later::KeyPool) {
+        report.warn(name, "several keys for one instance are understood, but this version uses only the first");
+        keys.truncate(1);
+    }
+}
+
+/// Warns that an instance on Bedrock is switched off, and says why for those who ask for it.
+fn no_bedrock_yet(name: &str, report: &mut Report) -> Option<String> {
+    later::is_later(Later::Bedrock).then(|| {
+        report.warn(name, format!("Amazon Bedrock {NOT_YET}; the instance is switched off"));
+        "this version cannot reach Amazon Bedrock yet".to_owned()
+    })
+}
