@@ -46,15 +46,6 @@ impl Format {
         body.to_string().into()
     }
 
-    /// The refusal as a server-sent event, where the API is not known: that of Messages or of Chat. See
-    /// [`Api::error_event`].
-    pub fn event(self, refusal: &Refusal) -> Bytes {
-        match self {
-            Format::Anthropic => Api::Messages.error_event(refusal),
-            Format::OpenAi => Api::Chat.error_event(refusal),
-        }
-    }
-
     /// Reads the body of a provider's error response, with any content coding removed.
     ///
     /// Either format is understood, as are the shapes of other providers and bodies that are not JSON, whose text is
@@ -219,7 +210,7 @@ mod tests {
             ),
         );
         assert_eq!(
-            Format::OpenAi.event(&Refusal::new(Reason::Internal, "m")),
+            Api::Chat.error_event(&Refusal::new(Reason::Internal, "m")),
             "data: {\"error\":{\"message\":\"m\",\"type\":\"server_error\",\"param\":null,\"code\":\"internal\"}}\n\n",
         );
     }

@@ -53,8 +53,18 @@ pub struct Observer {
 #[derive(Debug)]
 enum State {
     Stream { decoder: Decoder, reader: Reader },
-    Document { api: Api, frames: Vec<Bytes>, length: usize },
+    Document { api: Api, kept: Document },
     Ended,
+}
+
+/// What has come of a blocking reply.
+#[derive(Debug, Default)]
+struct Document {
+    /// All of it, uncopied, if it came as one piece; the last piece, if it is too large to be kept.
+    piece: Bytes,
+    /// All of it, if it came in several.
+    joined: Vec<u8>,
+    length: usize,
 }
 
 /// What an API has to remember between events. Nothing is on the heap before a part that is recorded begins.
@@ -76,9 +86,10 @@ impl Observer {
         Observer::new(State::Stream { decoder: Decoder::new(MAX_EVENT), reader })
     }
 
-    /// Observes a reply that is one JSON document. It is kept, as the `Bytes` that come in, and read at the end.
+    /// Observes a reply that is one JSON document. It is kept, without a copy if it comes in one piece, and read at the
+    /// end.
     pub fn blocking(api: Api) -> Observer {
-        Observer::new(State::Document { api, frames: Vec::new(), length: 0 })
+        Observer::new(State::Document { api, kept: Document::default() })
     }
 
     fn new(state: State) -> Observer {
@@ -95,15 +106,8 @@ impl Observer {
                 let mut sink = Sink { reply, kept, report };
                 decoder.feed(bytes, &mut |event| reader.event(&event, &mut sink))
             }
-            State::Document { frames, length, .. } => {
-                *length = length.saturating_add(bytes.len());
-                if *length > MAX_DOCUMENT {
-                    // The last frame tells whether the document was whole.
-                    frames.clear();
-                }
-                if !bytes.is_empty() {
-                    frames.push(bytes.clone());
-                }
+            State::Document { kept, .. } => {
+                kept.append(bytes);
                 0
             }
             State::Ended => 0,
@@ -124,20 +128,16 @@ impl Observer {
                 });
                 reader.finish(&mut sink);
             }
-            State::Document { frames, length, .. } if length > MAX_DOCUMENT => {
+            State::Document { kept, .. } if kept.is_too_large() => {
                 sink.unobserved();
-                sink.reply.terminal = frames.last().is_some_and(|frame| frame.trim_ascii_end().ends_with(b"}"));
+                sink.reply.terminal = kept.piece.trim_ascii_end().ends_with(b"}");
             }
-            State::Document { frames, length: 0, .. } => drop(frames),
-            State::Document { api, frames, .. } => {
-                let document = match &frames[..] {
-                    [whole] => whole.clone(),
-                    frames => frames.concat().into(),
-                };
+            State::Document { kept, .. } if kept.length == 0 => {}
+            State::Document { api, kept } => {
                 let read = match api {
-                    Api::Messages => messages::Reader::document(&document, &mut sink),
-                    Api::Chat => chat::Reader::document(&document, &mut sink),
-                    Api::Responses => responses::Reader::document(&document, &mut sink),
+                    Api::Messages => messages::Reader::document(kept.whole(), &mut sink),
+                    Api::Chat => chat::Reader::document(kept.whole(), &mut sink),
+                    Api::Responses => responses::Reader::document(kept.whole(), &mut sink),
                 };
                 match read {
                     Ok(()) => sink.reply.terminal = true,
@@ -157,6 +157,32 @@ impl Observer {
 /// Whether the data of an event that was not ended is all there.
 fn is_whole(event: &Event<'_>) -> bool {
     !event.oversize && (is_done(event.data) || serde_json::from_slice::<IgnoredAny>(event.data).is_ok())
+}
+
+impl Document {
+    fn append(&mut self, bytes: &Bytes) {
+        self.length = self.length.saturating_add(bytes.len());
+        if self.is_too_large() {
+            self.joined = Vec::new();
+            // The last piece tells whether the document was whole.
+            if !bytes.trim_ascii().is_empty() {
+                self.piece = bytes.clone();
+            }
+        } else if self.length == bytes.len() {
+            self.piece = bytes.clone();
+        } else {
+            self.joined.extend_from_slice(&std::mem::take(&mut self.piece));
+            self.joined.extend_from_slice(bytes);
+        }
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.length > MAX_DOCUMENT
+    }
+
+    fn whole(&self) -> &[u8] {
+        if self.joined.is_empty() { &self.piece } else { &self.joined }
+    }
 }
 
 impl Reader {
@@ -285,6 +311,26 @@ mod tests {
             observer.finish(&mut unreported);
             assert_eq!((observer.reply().unobserved, observer.reply().terminal), (1, terminal));
         }
+    }
+
+    #[test]
+    fn a_part_that_never_ends_does_not_fill_the_memory() {
+        let mut observer = Observer::streaming(Api::Messages);
+        let mut thoughts = Vec::new();
+        let mut report = |observed| match observed {
+            Observed::Thought(thought) => thoughts.push(thought.content.len()),
+            observed => panic!("{observed:?}"),
+        };
+        let start = r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}"#;
+        observer.feed(&format!("data: {start}\n\n").into(), &mut report);
+        let delta = r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"#;
+        let event = Bytes::from(format!("data: {delta}\"{}\"}}}}\n\n", "a".repeat(3 << 20)));
+        for _ in 0..7 {
+            observer.feed(&event, &mut report);
+        }
+        observer.finish(&mut report);
+        assert_eq!(observer.reply().unobserved, 2);
+        assert_eq!(thoughts, [5 * (3 << 20)]);
     }
 
     #[test]

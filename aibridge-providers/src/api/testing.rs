@@ -33,7 +33,9 @@ pub(super) fn nameless(text: &str) -> String {
 #[track_caller]
 pub(super) fn document(api: Api, text: &str) -> (Vec<Observed>, Reply) {
     let whole = observe(Observer::blocking(api), [text.as_bytes()]);
-    assert_eq!(observe(Observer::blocking(api), text.as_bytes().chunks(7)), whole);
+    for size in [1, 7] {
+        assert_eq!(observe(Observer::blocking(api), text.as_bytes().chunks(size)), whole, "in pieces of {size}");
+    }
     whole
 }
 
