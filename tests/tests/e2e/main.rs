@@ -11,3 +11,4 @@ mod line;
 mod records;
 mod refusals;
 mod routes;
+mod wire;
