@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::decode::Decoder;
 use crate::http1::{Connection, Head};
-use crate::subject::Subject;
+use crate::subject::Endpoint;
 
 /// Fields as a coding agent sends them, so that whoever is in between has as many to copy.
 const FIELDS: &str = "accept: application/json\r\n\
@@ -37,8 +37,8 @@ pub(crate) struct Timing {
 
 impl Call {
     /// `fields` are further header lines, each with its line end; `expected` is in bytes, without framing.
-    pub(crate) fn new(subject: &Subject, fields: &str, body: &[u8], expected: usize) -> Self {
-        let Subject { path, address, token, .. } = subject;
+    pub(crate) fn new(endpoint: &Endpoint, fields: &str, body: &[u8], expected: usize) -> Self {
+        let Endpoint { path, address, token } = endpoint;
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
              {FIELDS}{fields}content-length: {}\r\n\r\n",
@@ -91,5 +91,81 @@ impl Call {
             ensure!(!decoder.is_done(), "the stream ended instead of staying open");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+
+    use aibridge_benches::inputs::{self, Format};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::provider::EVENTS;
+    use crate::subject::PATH;
+    use crate::{provider, relay};
+
+    /// Runs `test` with a relay in front of a provider.
+    async fn through_relay<F: Future>(test: impl FnOnce(Endpoint) -> F) -> F::Output {
+        let listen = || TcpListener::bind(("127.0.0.1", 0));
+        let provider = listen().await.expect("a port is free");
+        let upstream = provider.local_addr().expect("it is bound").to_string();
+        let upstream = http::Uri::builder().scheme("http").authority(upstream).path_and_query("/").build();
+        let relay = listen().await.expect("a port is free");
+        let address = relay.local_addr().expect("it is bound");
+        tokio::select! {
+            output = test(Endpoint { address, path: PATH.into(), token: "t".into() }) => output,
+            _ = provider::serve(provider) => unreachable!("the provider serves for ever"),
+            _ = relay::serve(relay, upstream.expect("it is a URI")) => unreachable!("the relay serves for ever"),
+        }
+    }
+
+    fn stream_length(events: usize) -> usize {
+        inputs::events(Format::Messages, events).iter().map(|event| event.len()).sum()
+    }
+
+    #[tokio::test]
+    async fn replies_come_through_the_relay_complete() {
+        through_relay(async |endpoint| {
+            let mut connection = Connection::connect(endpoint.address).await.expect("it listens");
+            let reply = inputs::reply(Format::Messages).len();
+            for (fields, body, expected) in [
+                ("", inputs::small_request(false), reply),
+                ("", inputs::large_request(false), reply),
+                ("", inputs::large_request(true), stream_length(EVENTS)),
+                ("x-load-events: 7\r\nx-load-gap-ms: 1\r\n", inputs::small_request(true), stream_length(7)),
+            ] {
+                let timing = Call::new(&endpoint, fields, &body, expected).perform(&mut connection).await;
+                let timing = timing.expect("one connection serves all of them");
+                assert!(timing.first_byte <= timing.latency);
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn held_stream_opens_and_stays_open() {
+        through_relay(async |endpoint| {
+            let mut connection = Connection::connect(endpoint.address).await.expect("it listens");
+            let first = inputs::events(Format::Messages, EVENTS)[0].len();
+            let call = Call::new(&endpoint, "x-load-hold: 1\r\n", &inputs::small_request(true), first);
+            call.open(&mut connection).await.expect("the first event comes");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn reply_of_another_length_or_status_is_an_error() {
+        through_relay(async |endpoint| {
+            let mut connection = Connection::connect(endpoint.address).await.expect("it listens");
+            let body = inputs::small_request(false);
+            let error = Call::new(&endpoint, "", &body, 1).perform(&mut connection).await.expect_err("one byte");
+            assert!(error.to_string().contains("instead of 1"), "{error}");
+            let elsewhere = Endpoint { path: "/elsewhere".into(), ..endpoint };
+            let error = Call::new(&elsewhere, "", &body, 1).perform(&mut connection).await.expect_err("no route");
+            assert!(error.to_string().contains("404"), "{error}");
+        })
+        .await;
     }
 }

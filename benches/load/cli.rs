@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::loads::NAMES;
@@ -63,11 +64,13 @@ pub(crate) struct Options {
 impl Cli {
     pub(crate) fn execute(self) -> anyhow::Result<()> {
         match self.command {
-            Command::Provider { listen } => single()?.block_on(provider::serve(listen)),
+            Command::Provider { listen } => {
+                single()?.block_on(async { provider::serve(TcpListener::bind(listen).await?).await })
+            }
             Command::Relay { listen, upstream } => {
                 // Two workers, as the gateway has on the two cores that the aims are written for.
                 let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-                runtime.block_on(relay::serve(listen, upstream))
+                runtime.block_on(async { relay::serve(TcpListener::bind(listen).await?, upstream).await })
             }
             Command::Run(options) => single()?.block_on(run::run(&options)),
         }

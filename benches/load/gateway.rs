@@ -12,7 +12,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::process::Process;
-use crate::subject::{PATH, Subject, free_address};
+use crate::subject::{Endpoint, Environment, PATH, Subject, free_address};
 
 const USER: &str = "load";
 
@@ -41,7 +41,7 @@ impl Gateway {
     }
 
     /// Starts a server in front of the provider. Other settings come from the environment of this process.
-    pub(crate) async fn start(&self, provider: SocketAddr) -> anyhow::Result<Subject> {
+    pub(crate) async fn start(&self, provider: SocketAddr, environment: Environment) -> anyhow::Result<Subject> {
         let address = free_address().await?;
         let log = fs::File::create(self.log())?;
         let mut command = Command::new(&self.executable);
@@ -50,6 +50,7 @@ impl Gateway {
             .arg("--data-dir")
             .arg(self.data.path())
             .args(&self.arguments)
+            .envs(environment.iter().copied())
             .env("CODER_HTTP_ADDRESS", address.to_string())
             .env("CODER_AIBRIDGE_PROVIDER_0_TYPE", "anthropic")
             .env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", format!("http://{provider}"))
@@ -59,7 +60,8 @@ impl Gateway {
         let mut process = Process::start(&mut command)?;
         process.ready(address).await.with_context(|| self.last_words())?;
         let path = format!("/api/v2/aibridge/anthropic{PATH}");
-        Ok(Subject { name: "gateway", process, address, path, token: self.token.clone() })
+        let endpoint = Endpoint { address, path, token: self.token.clone() };
+        Ok(Subject { name: "gateway", process, endpoint })
     }
 
     /// The end of what the gateway printed, for error messages.

@@ -10,9 +10,6 @@ use crate::provider::EVENTS;
 /// Names as `--only` takes them, in the order in which they run.
 pub(crate) const NAMES: [&str; 7] = ["small", "200kb", "burst", "200kb-burst", "paced", "memory", "first-byte"];
 
-/// Between two events of a paced stream.
-const GAP: Duration = Duration::from_millis(10);
-
 /// What is compared with the relay's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Figure {
@@ -40,6 +37,9 @@ pub(crate) struct Load {
     pub(crate) expected: usize,
     /// The callers begin spread over this time, so that paced streams do not tick together.
     pub(crate) stagger: Duration,
+    /// Into how many rounds the time is cut, between which relay and gateway alternate: many, since the machine's
+    /// state drifts, but each should be longer than a few replies take.
+    pub(crate) rounds: u32,
 }
 
 impl Load {
@@ -53,7 +53,8 @@ impl Load {
             aim: 1.1,
             callers: 300,
             fields: "x-load-gap-ms: 10\r\n",
-            stagger: GAP,
+            stagger: Duration::from_millis(200),
+            rounds: 2,
             ..Self::streaming(small(true))
         };
         let memory = Self {
@@ -65,8 +66,13 @@ impl Load {
             expected: inputs::events(Format::Messages, EVENTS)[0].len(),
             ..Self::streaming(small(true))
         };
-        let first_byte =
-            Self { name: "first-byte", figure: Figure::FirstByte, aim: 100.0, ..Self::blocking(small(false), 1) };
+        let first_byte = Self {
+            name: "first-byte",
+            figure: Figure::FirstByte,
+            aim: 100.0,
+            rounds: 10,
+            ..Self::blocking(small(false), 1)
+        };
         [
             Self { name: "small", ..Self::blocking(small(false), 16) },
             Self { name: "200kb", ..Self::blocking(large(false), 8) },
@@ -88,6 +94,7 @@ impl Load {
             fields: "",
             expected: inputs::reply(Format::Messages).len(),
             stagger: Duration::ZERO,
+            rounds: 4,
         }
     }
 

@@ -9,31 +9,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::call::{Call, Timing};
 use crate::http1::Connection;
-use crate::loads::{Figure, Load};
+use crate::loads::Load;
 use crate::subject::Subject;
 
 /// What is left to do after the last reply (records to write) still counts; it is given this long.
 const SETTLE: Duration = Duration::from_millis(250);
-
-/// How a load's time is cut into rounds, between which relay and gateway alternate.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Plan {
-    pub(crate) rounds: u32,
-    length: Duration,
-}
-
-impl Plan {
-    /// A difference of microseconds needs many short rounds, since the machine's state drifts by as much; a stream
-    /// of a second needs long ones.
-    pub(crate) fn new(figure: Figure, total: Duration) -> Self {
-        let rounds = if figure == Figure::FirstByte { 10 } else { 2 };
-        Self { rounds, length: total / rounds }
-    }
-
-    fn warm_up(self, round: u32) -> Duration {
-        if round == 0 { Duration::from_secs(1) } else { self.length / 5 }
-    }
-}
 
 /// What was measured of one subject under one load.
 #[derive(Debug, Default)]
@@ -52,17 +32,23 @@ impl Samples {
     /// # Errors
     ///
     /// When a single call fails, or a reply does not come.
-    pub(crate) async fn round(&mut self, subject: &Subject, load: &Load, plan: Plan, round: u32) -> anyhow::Result<()> {
-        let call = Arc::new(Call::new(subject, load.fields, &load.body, load.expected));
+    pub(crate) async fn round(
+        &mut self,
+        subject: &Subject,
+        load: &Load,
+        length: Duration,
+        warm_up: Duration,
+    ) -> anyhow::Result<()> {
+        let call = Arc::new(Call::new(&subject.endpoint, load.fields, &load.body, load.expected));
         let mut connections = Vec::with_capacity(load.callers);
         for _ in 0..load.callers {
-            connections.push(Connection::connect(subject.address).await?);
+            connections.push(Connection::connect(subject.endpoint.address).await?);
         }
-        let (connections, _) = phase(connections, &call, plan.warm_up(round), load.stagger).await?;
+        let (connections, _) = phase(connections, &call, warm_up, load.stagger).await?;
         sleep(SETTLE).await;
 
         let (began, before) = (Instant::now(), subject.process.cpu()?);
-        let (_connections, timings) = phase(connections, &call, plan.length, load.stagger).await?;
+        let (_connections, timings) = phase(connections, &call, length, load.stagger).await?;
         self.elapsed += began.elapsed();
         sleep(SETTLE).await;
         self.cpu += subject.process.cpu()?.since(&before);

@@ -19,7 +19,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the command; what it prints is discarded unless the command says otherwise.
+    /// Starts the command; it is given nothing to read.
     pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
         let child = command
             .stdin(Stdio::null())

@@ -9,7 +9,6 @@
 //! | `x-load-hold` | present: only the first event, then the stream stays open until the client closes | absent |
 
 use std::io::Result;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -32,9 +31,8 @@ const STREAM_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream;
 ///
 /// # Errors
 ///
-/// When the address cannot be listened on.
-pub(crate) async fn serve(listen: SocketAddr) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(listen).await?;
+/// When connections can no longer be accepted.
+pub(crate) async fn serve(listener: TcpListener) -> anyhow::Result<()> {
     let scripts: Rc<[Script]> =
         [Format::Messages, Format::Chat, Format::Responses].map(Script::new).into_iter().collect();
     let accept = async {

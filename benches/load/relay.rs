@@ -1,7 +1,6 @@
 //! The bare relay that everything is compared with: hyper's server, hyper-util's client, and nothing between them.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -22,13 +21,12 @@ type Body = Either<Incoming, Empty<Bytes>>;
 ///
 /// # Errors
 ///
-/// When the upstream has no authority or the address cannot be listened on.
-pub(crate) async fn serve(listen: SocketAddr, upstream: Uri) -> anyhow::Result<()> {
+/// When the upstream has no authority or connections can no longer be accepted.
+pub(crate) async fn serve(listener: TcpListener, upstream: Uri) -> anyhow::Result<()> {
     let authority = upstream.authority().context("the upstream needs a host")?.clone();
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let client: Client<_, Incoming> = Client::builder(TokioExecutor::new()).build(connector);
-    let listener = TcpListener::bind(listen).await?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

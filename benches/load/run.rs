@@ -9,9 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::Options;
 use crate::gateway::Gateway;
 use crate::loads::{Figure, Load};
-use crate::measure::{Plan, Samples};
+use crate::measure::Samples;
 use crate::report::{Outcome, Report};
-use crate::subject::Subject;
+use crate::subject::{Environment, Subject};
 use crate::{memory, subject};
 
 /// Runs everything that was asked for and prints the table.
@@ -66,9 +66,10 @@ async fn measure(
     gateway: Option<&Gateway>,
     seconds: u16,
 ) -> anyhow::Result<Vec<(&'static str, Outcome)>> {
-    let mut subjects = vec![subject::relay(provider).await?];
+    let environment: Environment = if load.figure == Figure::Memory { memory::ENVIRONMENT } else { &[] };
+    let mut subjects = vec![subject::relay(provider, environment).await?];
     if let Some(gateway) = gateway {
-        subjects.push(gateway.start(provider).await?);
+        subjects.push(gateway.start(provider, environment).await?);
     }
     let measured = match load.figure {
         Figure::Memory => streams(&subjects, load).await,
@@ -97,15 +98,16 @@ async fn streams(subjects: &[Subject], load: &Load) -> anyhow::Result<Vec<Outcom
 /// Alternates between the subjects, the other way round every second time: a machine that gets slower or faster
 /// meanwhile does so for both.
 async fn calls(subjects: &[Subject], load: &Load, total: Duration) -> anyhow::Result<Vec<Outcome>> {
-    let plan = Plan::new(load.figure, total);
+    let length = total / load.rounds;
     let mut samples: Vec<Samples> = subjects.iter().map(|_| Samples::default()).collect();
-    for round in 0..plan.rounds {
+    for round in 0..load.rounds {
+        let warm_up = if round == 0 { Duration::from_secs(1) } else { length / 5 };
         let mut turn: Vec<(&Subject, &mut Samples)> = subjects.iter().zip(&mut samples).collect();
         if round % 2 == 1 {
             turn.reverse();
         }
         for (subject, samples) in turn {
-            let measured = samples.round(subject, load, plan, round).await;
+            let measured = samples.round(subject, load, length, warm_up).await;
             measured.with_context(|| format!("through the {}", subject.name))?;
         }
     }

@@ -2,7 +2,6 @@
 
 use std::env;
 use std::net::SocketAddr;
-use std::process::Stdio;
 
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -12,11 +11,20 @@ use crate::process::Process;
 /// The path of the Messages API at the provider.
 pub(crate) const PATH: &str = "/v1/messages";
 
+/// Variables that both subjects are started with.
+pub(crate) type Environment = &'static [(&'static str, &'static str)];
+
 /// A running relay or gateway.
 #[derive(Debug)]
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
     pub(crate) process: Process,
+    pub(crate) endpoint: Endpoint,
+}
+
+/// Where and how a subject is called.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
     pub(crate) path: String,
     pub(crate) token: String,
@@ -34,17 +42,20 @@ pub(crate) async fn free_address() -> anyhow::Result<SocketAddr> {
 /// Starts this executable's provider.
 pub(crate) async fn provider() -> anyhow::Result<(Process, SocketAddr)> {
     let address = free_address().await?;
-    let mut process = Process::start(own("provider", address)?.stdout(Stdio::null()))?;
+    let mut process = Process::start(&mut own("provider", address)?)?;
     process.ready(address).await?;
     Ok((process, address))
 }
 
 /// Starts this executable's bare relay.
-pub(crate) async fn relay(provider: SocketAddr) -> anyhow::Result<Subject> {
+pub(crate) async fn relay(provider: SocketAddr, environment: Environment) -> anyhow::Result<Subject> {
     let address = free_address().await?;
-    let mut process = Process::start(own("relay", address)?.arg("--upstream").arg(format!("http://{provider}")))?;
+    let mut command = own("relay", address)?;
+    command.arg("--upstream").arg(format!("http://{provider}")).envs(environment.iter().copied());
+    let mut process = Process::start(&mut command)?;
     process.ready(address).await?;
-    Ok(Subject { name: "relay", process, address, path: PATH.into(), token: "sk-load".into() })
+    let endpoint = Endpoint { address, path: PATH.into(), token: "sk-load".into() };
+    Ok(Subject { name: "relay", process, endpoint })
 }
 
 fn own(part: &str, address: SocketAddr) -> anyhow::Result<Command> {

@@ -4,6 +4,7 @@ mod background;
 mod bytes;
 mod encodings;
 mod ends;
+mod every_byte;
 mod expect;
 mod fixture;
 mod headers;

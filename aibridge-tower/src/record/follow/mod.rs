@@ -9,7 +9,7 @@
 //!
 //! | needs | adds |
 //! | --- | --- |
-//! | [`Actor`], [`ProviderRoute`] | nothing |
+//! | [`Actor`](crate::auth::Actor), [`ProviderRoute`](crate::ProviderRoute) | nothing |
 //!
 //! ```
 //! use aibridge_store::StructuredLog;
