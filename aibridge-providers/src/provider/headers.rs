@@ -33,6 +33,18 @@ pub fn to_provider(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
+/// Takes a client's `Connection` at its word, and away: what it names was for the gateway only. Has to come before
+/// anything is added, which a client could name otherwise: the organisation's credential, to have it refused.
+///
+/// The usual hop-by-hop headers are left to [`to_provider`].
+pub fn end_hop(headers: &mut HeaderMap) {
+    // Not only what is there: a credential is added later.
+    if connection_options(headers).next().is_some() {
+        let named = named_by_connection(headers);
+        keep(headers, |name| *name != header::CONNECTION && !named.contains(name));
+    }
+}
+
 /// Removes from a provider's reply what must not reach the client: hop-by-hop headers, those named by `Connection`,
 /// and `Set-Cookie`. The order of what stays is kept.
 pub fn to_client(headers: &mut HeaderMap) {
@@ -41,15 +53,19 @@ pub fn to_client(headers: &mut HeaderMap) {
         let name_text = name.as_str();
         name_text == "set-cookie" || is_hop_by_hop(name_text) || named.contains(name)
     };
-    if !headers.keys().any(goes) {
-        return;
+    if headers.keys().any(goes) {
+        keep(headers, |name| !goes(name));
     }
+}
+
+/// Removes the other headers. The order of what stays is kept.
+fn keep(headers: &mut HeaderMap, stays: impl Fn(&HeaderName) -> bool) {
     let mut kept = HeaderMap::with_capacity(headers.keys_len());
     let mut current: Option<HeaderName> = None;
     // The first value of a name comes with it, the others with `None`.
     for (name, value) in mem::take(headers) {
         if let Some(name) = name {
-            current = (!goes(&name)).then_some(name);
+            current = stays(&name).then_some(name);
         }
         if let Some(name) = &current {
             kept.append(name, value);
@@ -61,21 +77,25 @@ pub fn to_client(headers: &mut HeaderMap) {
 /// The headers that are there and that `Connection` makes hop-by-hop (RFC 9110, 7.6.1), beside the usual ones.
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let mut named = Vec::new();
-    for value in headers.get_all(header::CONNECTION) {
-        for option in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-            if option.eq_ignore_ascii_case(b"keep-alive") || option.eq_ignore_ascii_case(b"close") {
-                continue;
-            }
-            // Only what is there, once, so that a long list costs no more than the headers it names.
-            if let Ok(name) = HeaderName::from_bytes(option)
-                && headers.contains_key(&name)
-                && !named.contains(&name)
-            {
-                named.push(name);
-            }
+    for option in connection_options(headers) {
+        // Only what is there, once, so that a long list costs no more than the headers it names.
+        if let Ok(name) = HeaderName::from_bytes(option)
+            && headers.contains_key(&name)
+            && !named.contains(&name)
+        {
+            named.push(name);
         }
     }
     named
+}
+
+/// The options of `Connection` that are names of headers.
+fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let values = headers.get_all(header::CONNECTION).iter();
+    let options = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    options.map(<[u8]>::trim_ascii).filter(|option| {
+        !option.is_empty() && !option.eq_ignore_ascii_case(b"keep-alive") && !option.eq_ignore_ascii_case(b"close")
+    })
 }
 
 /// Whether a client's header (in lower case) ends at the gateway.

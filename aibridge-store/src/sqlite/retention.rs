@@ -26,7 +26,7 @@ pub struct Purged {
 
 impl Sqlite {
     /// Removes interceptions that started before a moment, and everything that belongs to them: in small batches with a
-    /// pause between them, so that recording is never slowed by more than one.
+    /// pause between them, so that recording is never slowed by more than one. Those that still run are left for later.
     ///
     /// # Errors
     ///
@@ -47,7 +47,11 @@ impl Sqlite {
 
 fn remove(db: &Connection, before: DateTime<Utc>) -> rusqlite::Result<Purged> {
     let ids: Vec<(i64, String)> = db
-        .prepare_cached("SELECT seq, id FROM aibridge_interceptions WHERE started_at < ? ORDER BY started_at LIMIT ?")?
+        // What runs is about to be written to: its records would be left behind, and its number may be given away.
+        .prepare_cached(
+            "SELECT seq, id FROM aibridge_interceptions WHERE started_at < ? AND ended_at IS NOT NULL \
+             ORDER BY started_at LIMIT ?",
+        )?
         .query_map(params![Stamp::new(before), SLICE], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let mut rows = 0;
@@ -94,5 +98,18 @@ mod tests {
             assert_eq!(place.count(&format!("aibridge_{table}")), 3, "{table}");
         }
         assert_eq!(store.purge(at(0)).await, Ok(Purged::default()));
+    }
+
+    #[tokio::test]
+    async fn what_still_runs_is_kept_until_it_has_ended() {
+        let place = Place::new();
+        let store = place.open();
+        store.start(&Arc::new(Start { started_at: at(-1), ..start(1) })).await.unwrap();
+        store.flush().await.unwrap();
+        assert_eq!(store.purge(at(0)).await, Ok(Purged::default()));
+        store.record(&usage(1));
+        store.record(&ended(end(1)));
+        store.flush().await.unwrap();
+        assert_eq!(store.purge(at(0)).await, Ok(Purged { interceptions: 1, rows: 2 }));
     }
 }

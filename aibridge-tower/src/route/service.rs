@@ -5,7 +5,7 @@ use std::{
 
 use aibridge_providers::{
     api::{Format, Reason, Refusal},
-    provider::{Endpoint, Instance, Registry, Route as Resolved, RouteError, resolve},
+    provider::{Endpoint, Instance, Registry, Route as Resolved, RouteError, headers, resolve},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header, request::Parts};
@@ -130,6 +130,7 @@ impl<S> Route<S> {
             return Err((Refusal::new(Reason::InvalidRequest, message), None));
         };
         head.uri = uri;
+        headers::end_hop(&mut head.headers);
         Ok(ProviderRoute::new(instance, route.endpoint, route.pattern))
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use aibridge_providers::provider::headers;
-use http::Response;
+use http::{Response, Version};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
@@ -56,6 +56,8 @@ impl Future for ResponseFuture {
                     return Poll::Ready(match response {
                         Ok(mut response) => {
                             headers::to_client(response.headers_mut());
+                            // The provider's HTTP version is not the client's.
+                            *response.version_mut() = Version::HTTP_11;
                             Ok(response.map(ResponseBody::new))
                         }
                         Err(error) if refuse::chain(&error).any(|cause| cause.is::<BrokenOff>()) => {

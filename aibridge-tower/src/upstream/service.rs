@@ -6,7 +6,7 @@ use std::{
 
 use aibridge_providers::provider::headers;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body::Body;
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
@@ -121,6 +121,10 @@ impl<B> Upstream<B> {
             return ResponseFuture::failed(UpstreamError::NoRoute);
         }
         head.headers = headers::to_provider(&head.headers);
+        if body.is_end_stream() && matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
+            // hyper leaves it out, and some servers insist (RFC 9110, 8.6).
+            head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         // The client's HTTP version is not the provider's.
         head.version = http::Version::HTTP_11;
         ResponseFuture::new(self.client.request(Request::from_parts(head, body)), self.header_timeout)

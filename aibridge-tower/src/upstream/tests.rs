@@ -61,6 +61,25 @@ async fn a_request_goes_out_as_it_is_and_its_answer_comes_in() {
 }
 
 #[tokio::test]
+async fn an_empty_body_has_a_length_where_a_body_is_expected() {
+    for (method, length) in [("POST", true), ("PUT", true), ("PATCH", true), ("GET", false), ("DELETE", false)] {
+        let (url, seen) = provider("\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n").await;
+        let request = Request::builder().method(method).uri(format!("{url}/v1/responses/r/cancel"));
+        let request = request.header("content-length", "0").body(Body::default()).unwrap();
+        assert_eq!(upstream().oneshot(request).await.unwrap().status(), 204);
+        assert_eq!(seen.await.unwrap().contains("content-length: 0\r\n"), length, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn the_providers_http_version_is_not_the_clients() {
+    let (url, _seen) = provider("\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\nhi").await;
+    let response = upstream().oneshot(Request::get(url).body(Body::default()).unwrap()).await.unwrap();
+    assert_eq!(response.version(), Version::HTTP_11);
+    assert_eq!(bytes(response.into_body()).await, "hi");
+}
+
+#[tokio::test]
 async fn a_parsed_body_is_sent_with_its_length() {
     let (url, seen) = provider("}", "HTTP/1.1 204 No Content\r\n\r\n").await;
     let mut request = parsed(Api::Chat, r#"{"model":"gpt"}"#);

@@ -26,8 +26,12 @@ use aibridge_tower::{
     shape::ShapeLayer,
     upstream::Upstream,
 };
-use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tower::ServiceBuilder;
 use uuid::Uuid;
@@ -127,9 +131,9 @@ impl Gateway {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
                 let service = TowerToHyperService::new(pipeline.clone());
-                let connection =
-                    http1::Builder::new().preserve_header_case(true).serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(async move { drop(connection.await) });
+                let mut server = auto::Builder::new(TokioExecutor::new());
+                server.http1().preserve_header_case(true);
+                tokio::spawn(async move { drop(server.serve_connection(TokioIo::new(stream), service).await) });
             }
         });
         Gateway { address, records, serving }

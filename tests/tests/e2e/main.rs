@@ -12,3 +12,4 @@ mod line;
 mod records;
 mod refusals;
 mod routes;
+mod wire;

@@ -140,3 +140,14 @@ fn everything_else_reaches_the_client() {
     to_client(&mut reply);
     assert_eq!(list(&reply), list(&expected));
 }
+
+#[test]
+fn what_connection_names_ends_with_the_hop_and_nothing_added_later_does() {
+    let mut headers = map(&[("a", "1"), ("x-once", "1"), ("connection", "close, X-Once"), ("b", "2"), ("x-once", "2")]);
+    end_hop(&mut headers);
+    assert_eq!(list(&headers), [("a", &b"1"[..]), ("b", b"2")]);
+    let mut headers = map(&[("connection", "x-api-key, keep-alive")]);
+    end_hop(&mut headers);
+    headers.insert("x-api-key", HeaderValue::from_static("central"));
+    assert_eq!(list(&to_provider(&headers)), [("x-api-key", &b"central"[..])]);
+}
