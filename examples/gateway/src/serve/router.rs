@@ -57,7 +57,7 @@ where
         } else if self.stop.is_cancelled() {
             State::Stopping { format: Some(Format::guess(path, request.headers())) }
         } else {
-            State::Pipeline { call: self.pipeline.call(request) }
+            State::Pipeline { call: Box::pin(self.pipeline.call(request)) }
         };
         ResponseFuture { state }
     }
@@ -80,7 +80,8 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F> {
-        Pipeline { #[pin] call: F },
+        // On the heap, because hyper keeps the room of a finished future as long as its reply streams.
+        Pipeline { call: Pin<Box<F>> },
         Host { #[pin] call: axum::routing::future::RouteFuture<Infallible> },
         Stopping { format: Option<Format> },
     }
@@ -94,9 +95,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match self.project().state.project() {
-            StateProj::Pipeline { call } => {
-                ready!(call.poll(cx)).map(|response| response.map(|body| Either::Left(ResponseBody::inner(body))))
-            }
+            StateProj::Pipeline { call } => ready!(call.as_mut().poll(cx))
+                .map(|response| response.map(|body| Either::Left(ResponseBody::inner(body)))),
             StateProj::Host { call } => ready!(call.poll(cx)).map(|response| response.map(Either::Right)),
             StateProj::Stopping { format } => {
                 let message = "aibridge: the gateway is shutting down; try again";
