@@ -22,6 +22,8 @@
 
 mod names;
 mod rules;
+mod source;
 
 pub use names::{MAX_NAME, PREFIX, Tool, ToolNames};
 pub use rules::ToolRules;
+pub use source::{BoxFuture, Content, Listed, Outcome, ToolSource, Toolbox};

@@ -43,6 +43,7 @@
 //! ```
 
 pub mod api;
+pub mod bedrock;
 pub mod client;
 pub mod encoding;
 pub mod json;

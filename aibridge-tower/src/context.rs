@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aibridge_providers::{
     api::Format,
-    provider::{Endpoint, Instance},
+    provider::{Endpoint, Instance, headers},
 };
 use http::request::Parts;
 
@@ -46,6 +46,47 @@ impl Byok {
     pub fn new(hint: impl Into<String>) -> Byok {
         Byok { hint: hint.into() }
     }
+}
+
+/// Which of the organisation's credentials a request goes with: inserted by [`Keys`](crate::keys::Keys), also into the
+/// response; read by what signs requests, and by [`Record`](crate::record::Record).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Credential {
+    /// Its place in the instance's list.
+    pub slot: usize,
+    /// First and last characters of it.
+    pub hint: String,
+}
+
+impl Credential {
+    /// The credential at that place.
+    pub fn new(slot: usize, hint: impl Into<String>) -> Credential {
+        Credential { slot, hint: hint.into() }
+    }
+}
+
+/// Headers the gateway itself adds, after those of the client that pass: inserted by
+/// [`ActorHeaders`](https://docs.rs/aibridge-tower), read by whoever writes the final headers.
+#[derive(Clone, Debug)]
+pub(crate) struct Added(pub(crate) Arc<[(http::HeaderName, http::HeaderValue)]>);
+
+/// The headers are final, and signed: they go as they are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signed;
+
+/// The headers that go to the provider, of a request as it reached the innermost layer.
+pub(crate) fn final_headers(headers: &http::HeaderMap, extensions: &http::Extensions) -> http::HeaderMap {
+    if extensions.get::<Signed>().is_some() {
+        return headers.clone();
+    }
+    let mut kept = headers::to_provider(headers);
+    if let Some(Added(added)) = extensions.get::<Added>() {
+        for (name, value) in added.iter() {
+            kept.insert(name.clone(), value.clone());
+        }
+    }
+    kept
 }
 
 /// The error format to refuse a request in.

@@ -145,7 +145,7 @@ pub mod shape;
 mod testing;
 pub mod upstream;
 
-pub use context::{Byok, ProviderRoute};
+pub use context::{Byok, Credential, ProviderRoute};
 
 /// Any error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

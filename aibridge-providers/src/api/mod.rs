@@ -17,6 +17,7 @@ mod testing;
 pub mod chat;
 pub mod messages;
 pub mod responses;
+pub mod tools;
 
 pub use facts::{Facts, IncludeUsage};
 pub use format::Format;

@@ -1,6 +1,7 @@
 use regex::Regex;
 
 use super::{BaseUrl, Kind, Secret};
+use crate::bedrock;
 
 /// A configured provider: a name, a kind, a base URL and credentials.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct Instance {
     pub base_url: BaseUrl,
     /// The organisation's keys, in order; empty when only users bring theirs.
     pub keys: Vec<Secret>,
+    /// For [`Kind::Bedrock`].
+    pub bedrock: Option<bedrock::Settings>,
     /// Which models may be asked for.
     pub models: ModelRules,
     /// Why the instance is switched off, if it is.
@@ -35,6 +38,7 @@ impl Instance {
                 kind,
                 base_url,
                 keys: Vec::new(),
+                bedrock: None,
                 models: ModelRules::default(),
                 disabled: None,
             },
@@ -54,6 +58,13 @@ impl InstanceBuilder {
     #[must_use]
     pub fn key(mut self, key: Secret) -> InstanceBuilder {
         self.instance.keys.push(key);
+        self
+    }
+
+    /// Sets how Amazon Bedrock is asked.
+    #[must_use]
+    pub fn bedrock(mut self, settings: bedrock::Settings) -> InstanceBuilder {
+        self.instance.bedrock = Some(settings);
         self
     }
 

@@ -4,7 +4,6 @@ use std::{
     time::Duration,
 };
 
-use aibridge_providers::provider::headers;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body::Body;
@@ -16,7 +15,7 @@ use hyper_util::{
 use tower_service::Service;
 
 use super::{ResponseBody, ResponseFuture, UpstreamError, request_body::RequestBody};
-use crate::{BoxError, parse::AiBody};
+use crate::{BoxError, context::final_headers, parse::AiBody};
 
 /// Sends requests to the provider. See the [module](super) documentation.
 ///
@@ -120,7 +119,7 @@ impl<B> Upstream<B> {
         if head.uri.authority().is_none() {
             return ResponseFuture::failed(UpstreamError::NoRoute);
         }
-        head.headers = headers::to_provider(&head.headers);
+        head.headers = final_headers(&head.headers, &head.extensions);
         if body.is_end_stream() && matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
             // hyper leaves it out, and some servers insist (RFC 9110, 8.6).
             head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));

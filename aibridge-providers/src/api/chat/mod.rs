@@ -4,6 +4,7 @@
 
 mod reply;
 mod request;
+mod tools;
 mod usage;
 
 #[cfg(test)]
@@ -11,4 +12,5 @@ mod tests;
 
 pub(super) use reply::Reader;
 pub(super) use request::read;
+pub(super) use tools::{Rounds, restore};
 pub use usage::{ask_for_usage, is_usage_chunk};

@@ -5,6 +5,7 @@
 
 mod reply;
 mod request;
+mod tools;
 mod usage;
 
 #[cfg(test)]
@@ -12,3 +13,4 @@ mod tests;
 
 pub(super) use reply::Reader;
 pub(super) use request::read;
+pub(super) use tools::{Rounds, restore};

@@ -6,6 +6,7 @@
 mod item;
 mod reply;
 mod request;
+mod tools;
 mod usage;
 
 #[cfg(test)]
@@ -13,3 +14,4 @@ mod tests;
 
 pub(super) use reply::Reader;
 pub(super) use request::read;
+pub(super) use tools::{Rounds, restore};

@@ -1,0 +1,156 @@
+use std::{collections::BTreeSet, fmt, sync::Arc};
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use super::Kept;
+use crate::{
+    api::{Api, chat, messages, responses},
+    json::Document,
+};
+
+/// A call the model made to an injected tool.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Call {
+    /// The provider's id of the call, which the answer has to name.
+    pub id: String,
+    /// The id of the output item that holds the call (Responses).
+    pub item_id: Option<String>,
+    /// The provider's id of the reply.
+    pub reply_id: Option<String>,
+    /// The tool's name as the model was given it.
+    pub name: String,
+    /// The arguments; the raw text, when that is not a JSON object. No arguments at all are an empty object.
+    pub arguments: Result<Map<String, Value>, String>,
+}
+
+/// What an injected tool answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs, reason = "built by whoever runs tools")]
+pub struct Answer {
+    /// [`Call::id`].
+    pub call_id: String,
+    /// The result's content.
+    pub parts: Vec<Part>,
+    /// The call failed; the parts say how.
+    pub is_error: bool,
+}
+
+/// A part of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Part {
+    /// Text.
+    Text(String),
+    /// An image. APIs that take no images in tool results get a text in its place.
+    Image {
+        /// The media type, e.g. `image/png`.
+        media_type: String,
+        /// The bytes, base64 (RFC 4648, section 4).
+        base64: String,
+    },
+}
+
+/// What a provider's reply came to.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Step {
+    /// The calls of injected tools, in the model's order. With [`Next::End`] they are not to be run: the reply broke off,
+    /// or ran into the provider's token limit.
+    pub calls: Vec<Call>,
+    /// What is to be done.
+    pub next: Next,
+}
+
+/// What is to be done after a provider's reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Next {
+    /// The exchange is over.
+    End(Finish),
+    /// Run the calls, then [`Exchange::next_request`].
+    Again,
+    /// Run the calls, then [`Exchange::finish`]: the reply holds calls of the client's own, which have reached it.
+    Finish,
+}
+
+/// The end of an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finish {
+    /// The rest of a stream (what was held back), or the whole of a blocking reply.
+    pub bytes: Bytes,
+    /// What has to be put back when the client continues the conversation.
+    pub kept: Option<Kept>,
+}
+
+/// One request of a client's, over all rounds with the provider that it takes.
+///
+/// Either [`feed`](Exchange::feed) and [`end_stream`](Exchange::end_stream), or [`reply`](Exchange::reply), for each round.
+pub struct Exchange(Box<dyn Dialect>);
+
+impl Exchange {
+    /// Begins an exchange in `api` whose request was given the tools `names`.
+    pub fn new(api: Api, names: Arc<BTreeSet<String>>) -> Exchange {
+        match api {
+            Api::Messages => Exchange(Box::new(messages::Rounds::new(names))),
+            Api::Chat => Exchange(Box::new(chat::Rounds::new(names))),
+            Api::Responses => Exchange(Box::new(responses::Rounds::new(names))),
+        }
+    }
+
+    /// Takes the next bytes of a round's event stream, plain, and gives what the client gets in their place: the same
+    /// bytes, uncopied, as long as nothing has to be changed.
+    pub fn feed(&mut self, bytes: Bytes) -> Bytes {
+        self.0.feed(bytes)
+    }
+
+    /// The round's stream has ended, cleanly or not.
+    pub fn end_stream(&mut self) -> Step {
+        self.0.end_stream()
+    }
+
+    /// Takes a round's blocking reply, plain.
+    pub fn reply(&mut self, body: Bytes) -> Step {
+        self.0.reply(body)
+    }
+
+    /// The request of the next round: `sent`, the one that was answered, with the reply and the `answers` to all its calls.
+    pub fn next_request(&mut self, sent: &Document, answers: &[Answer]) -> Bytes {
+        self.0.next_request(sent, answers)
+    }
+
+    /// Ends a turn in which the client has calls of its own to run. `sent` is the last round's request.
+    pub fn finish(&mut self, sent: &Document, answers: &[Answer]) -> Finish {
+        self.0.finish(sent, answers)
+    }
+
+    /// Ends the reply here although the model wants more calls, as if it had come to its own end.
+    pub fn cut_short(&mut self) -> Bytes {
+        self.0.cut_short()
+    }
+
+    /// Ends a stream with the API's error event, because a later round was answered with `status` and `body`: the
+    /// provider's own error, in the event's form.
+    pub fn provider_error(&mut self, status: u16, body: &[u8]) -> Bytes {
+        self.0.provider_error(status, body)
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An [`Exchange`] in one API.
+pub(in crate::api) trait Dialect: fmt::Debug + Send {
+    fn feed(&mut self, bytes: Bytes) -> Bytes;
+    fn end_stream(&mut self) -> Step;
+    fn reply(&mut self, body: Bytes) -> Step;
+    fn next_request(&mut self, sent: &Document, answers: &[Answer]) -> Bytes;
+    fn finish(&mut self, sent: &Document, answers: &[Answer]) -> Finish;
+    fn cut_short(&mut self) -> Bytes;
+    fn provider_error(&mut self, status: u16, body: &[u8]) -> Bytes;
+}

@@ -1,0 +1,5 @@
+//! Amazon Bedrock: Anthropic's Messages API through `InvokeModel`, and back.
+
+mod settings;
+
+pub use settings::{KeyPair, Protocol, Settings};
