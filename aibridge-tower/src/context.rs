@@ -1,6 +1,6 @@
 //! Facts that travel in a request's extensions.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use aibridge_providers::{
     api::Format,
@@ -70,6 +70,11 @@ impl Credential {
 /// [`ActorHeaders`](https://docs.rs/aibridge-tower), read by whoever writes the final headers.
 #[derive(Clone, Debug)]
 pub(crate) struct Added(pub(crate) Arc<[(http::HeaderName, http::HeaderValue)]>);
+
+/// The tools that the gateway added to the request: inserted by [`Tools`](crate::tools::Tools), which records their calls,
+/// and read by [`Record`](crate::record::Record), which then does not.
+#[derive(Clone, Debug)]
+pub(crate) struct Injected(pub(crate) Arc<BTreeSet<String>>);
 
 /// The headers are final, and signed: they go as they are.
 #[derive(Clone, Copy, Debug)]

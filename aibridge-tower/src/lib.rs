@@ -132,6 +132,7 @@ mod answer;
 pub mod auth;
 pub mod body;
 mod context;
+mod encoded;
 pub mod keys;
 pub mod limit;
 pub mod models;
@@ -143,6 +144,7 @@ pub mod route;
 pub mod shape;
 #[cfg(test)]
 mod testing;
+pub mod tools;
 pub mod upstream;
 
 pub use context::{Byok, Credential, ProviderRoute};

@@ -19,7 +19,8 @@ use serde_json::{Map, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{RecordLayer, observed};
+use super::{InjectedCall, RecordLayer, observed};
+use crate::context::Injected;
 
 /// One interception: a request from its start to its end.
 ///
@@ -32,6 +33,7 @@ struct Shared {
     start: Arc<Start>,
     recorder: Arc<dyn Recorder>,
     content: bool,
+    injected: Option<Injected>,
     cut_off: Arc<AtomicBool>,
     begun: Instant,
     state: Mutex<State>,
@@ -69,7 +71,8 @@ struct State {
 }
 
 impl Interception {
-    pub(super) fn new(start: Arc<Start>, settings: &RecordLayer) -> Interception {
+    /// `injected` are the tools whose calls someone else records.
+    pub(super) fn new(start: Arc<Start>, settings: &RecordLayer, injected: Option<Injected>) -> Interception {
         let summary = Summary {
             outcome: Outcome::ClientGone,
             status: None,
@@ -87,6 +90,7 @@ impl Interception {
             start,
             recorder: settings.recorder.clone(),
             content: settings.content,
+            injected,
             cut_off: settings.cut_off.clone(),
             begun: Instant::now(),
             state,
@@ -146,7 +150,7 @@ impl Interception {
     }
 
     /// How the round trip ended. The last word counts.
-    pub(super) fn ended(&self, outcome: Outcome, error: Option<(String, String)>) {
+    pub(crate) fn ended(&self, outcome: Outcome, error: Option<(String, String)>) {
         let mut state = self.0.state();
         state.summary.outcome = outcome;
         let (kind, message) = error.unzip();
@@ -179,6 +183,7 @@ impl Interception {
     pub(super) fn observed(&self, observed: Observed, reply_id: Option<&str>) {
         let content = self.0.content;
         match observed {
+            Observed::ToolCall(call) if !call.hosted && self.is_injected(&call.name) => {}
             Observed::ToolCall(call) => {
                 self.0.record(|id| Record::ToolUsage(observed::tool_usage(id, reply_id, call, content)));
             }
@@ -187,6 +192,16 @@ impl Interception {
             }
             _ => {}
         }
+    }
+
+    fn is_injected(&self, tool: &str) -> bool {
+        self.0.injected.as_ref().is_some_and(|Injected(names)| names.contains(tool))
+    }
+
+    /// A call of a tool that the gateway injected, and what came of it.
+    pub(crate) fn injected(&self, call: InjectedCall<'_>) {
+        let content = self.0.content;
+        self.0.record(|id| Record::ToolUsage(call.usage(id, content)));
     }
 
     /// The tokens of one round trip.
@@ -262,7 +277,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// Cuts `text` to `limit` bytes, between characters.
-fn shorten(mut text: String, limit: usize) -> String {
+pub(super) fn shorten(mut text: String, limit: usize) -> String {
     text.truncate(text.floor_char_boundary(limit));
     text
 }

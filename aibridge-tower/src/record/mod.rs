@@ -14,10 +14,10 @@
 //! | [`Actor`](crate::auth::Actor), [`ProviderRoute`](crate::ProviderRoute), [`AiBody`](crate::parse::AiBody) | [`Interception`], to the response |
 
 mod body;
-mod copy;
 mod error;
 pub mod follow;
 mod future;
+mod injected;
 mod interception;
 mod keep_alive;
 mod layer;
@@ -34,6 +34,7 @@ use http::HeaderName;
 pub use body::ResponseBody;
 pub use error::InterceptionFailed;
 pub use future::ResponseFuture;
+pub(crate) use injected::InjectedCall;
 pub use interception::{Interception, Summary};
 pub use layer::{RecordLayer, RecordingPolicy};
 use round_trip::RoundTrip;

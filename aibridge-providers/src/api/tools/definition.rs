@@ -38,6 +38,11 @@ impl Toolset {
         Toolset { tools: tools.into_iter().collect() }
     }
 
+    /// Those that are not given.
+    pub fn refused(&self) -> impl Iterator<Item = (&str, &str)> {
+        std::iter::empty()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.tools.is_empty()

@@ -18,6 +18,6 @@ pub struct Injected {
 }
 
 /// Adds `tools` to a request, or says that it is one that gets none.
-pub fn inject(_api: Api, _document: &Document, _tools: &Toolset) -> Option<Injected> {
+pub fn inject(_api: Api, _document: &Document, _facts: &crate::api::Facts, _tools: &Toolset) -> Option<Injected> {
     todo!()
 }
