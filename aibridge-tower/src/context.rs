@@ -67,7 +67,7 @@ impl Credential {
 }
 
 /// Headers the gateway itself adds, after those of the client that pass: inserted by
-/// [`ActorHeaders`](https://docs.rs/aibridge-tower), read by whoever writes the final headers.
+/// [`ActorHeaders`](crate::actor_headers::ActorHeaders), read by whoever writes the final headers.
 #[derive(Clone, Debug)]
 pub(crate) struct Added(pub(crate) Arc<[(http::HeaderName, http::HeaderValue)]>);
 

@@ -110,6 +110,7 @@ fn settings(config: &Config) -> Settings {
         },
         record_content: !gateway.disable_content_recording,
         allow_byok: gateway.allow_byok,
+        actor_headers: gateway.actor_headers.clone(),
         max_concurrency: gateway.max_concurrency.map(Into::into),
         rate_limit: gateway.rate_limit,
         max_request_bytes: gateway.max_request_bytes,

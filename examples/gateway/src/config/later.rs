@@ -19,7 +19,6 @@ pub(super) enum Later {
 
 /// All of it.
 pub(super) const LATER: &[Later] = &[
-    Later::Option("SEND_ACTOR_HEADERS"),
     Later::Option("CIRCUIT_BREAKER_ENABLED"),
     Later::Option("MAX_RETRIES"),
     Later::Option("DUMP_DIR"),

@@ -10,6 +10,7 @@ use aibridge_providers::provider::Registry;
 use aibridge_store::Recorder;
 use aibridge_tower::{
     BoxError,
+    actor_headers::{ActorHeaderNames, ActorHeadersLayer},
     auth::{AuthLayer, Authenticate},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
@@ -43,6 +44,7 @@ pub(crate) struct Settings {
     pub(crate) policy: RecordingPolicy,
     pub(crate) record_content: bool,
     pub(crate) allow_byok: bool,
+    pub(crate) actor_headers: Option<ActorHeaderNames>,
     pub(crate) max_concurrency: Option<usize>,
     pub(crate) rate_limit: Option<NonZeroU32>,
     pub(crate) max_request_bytes: usize,
@@ -84,6 +86,7 @@ where
         .layer(PassthroughLayer::new(proxied))
         .layer(ParseLayer::new().max_bytes(settings.max_request_bytes))
         .layer(RecordLayer::new(recorder).policy(settings.policy).content(settings.record_content).cut_off(cut_off))
+        .layer(ActorHeadersLayer::new(settings.actor_headers))
         .layer(ModelsLayer::new())
         .layer(KeysLayer::new())
         .service(upstream.parsed()))

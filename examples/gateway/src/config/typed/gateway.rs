@@ -3,6 +3,8 @@ use std::{
     time::Duration,
 };
 
+use aibridge_tower::actor_headers::ActorHeaderNames;
+
 use crate::config::{actor_headers, report::Report, settings::Settings};
 
 /// How the gateway behaves.
@@ -20,6 +22,8 @@ pub(crate) struct Gateway {
     pub(crate) recording_policy: RecordingPolicy,
     /// Whether users may bring their own provider credential.
     pub(crate) allow_byok: bool,
+    /// Under which names the provider is told who is asking, if at all.
+    pub(crate) actor_headers: Option<ActorHeaderNames>,
     /// Requests in flight, at most.
     pub(crate) max_concurrency: Option<NonZeroUsize>,
     /// Requests per second and actor, at most.
@@ -52,6 +56,7 @@ impl Gateway {
                 _ => RecordingPolicy::Require,
             },
             allow_byok: settings.switch("ALLOW_BYOK"),
+            actor_headers: settings.switch("SEND_ACTOR_HEADERS").then(|| actor_headers::names(settings)),
             max_concurrency: usize::try_from(settings.number("MAX_CONCURRENCY")).ok().and_then(NonZeroUsize::new),
             rate_limit: u32::try_from(settings.number("RATE_LIMIT")).ok().and_then(NonZeroU32::new),
             max_request_bytes: usize::try_from(settings.number("MAX_REQUEST_BYTES")).unwrap_or(usize::MAX),
