@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use aibridge_mcp::{Listed, Toolbox};
-use aibridge_providers::api::tools::{self, Definition, Toolset};
+use aibridge_providers::api::{
+    Api,
+    tools::{self, Definition, Refused, Toolset},
+};
 use http::Request;
 use uuid::Uuid;
 
@@ -40,6 +43,9 @@ impl Settings {
             tracing::warn!(provider, left_out = injected.left_out, "the provider does not take that many tools");
             self.metrics.left_out(provider, injected.left_out);
         }
+        if injected.names.is_empty() {
+            return None;
+        }
         AiBody::edit(request, injected.body);
         request.extensions_mut().insert(Injected(injected.names.clone()));
         Some(injected.names)
@@ -51,8 +57,15 @@ impl Settings {
         }
         self.rendered.get_with(toolbox.fingerprint, || {
             let toolset = Toolset::new(toolbox.listed.iter().map(definition));
-            for (name, why) in toolset.refused() {
-                tracing::warn!(tool = name, %why, "a tool is not given to models, because providers would refuse it");
+            for api in [Api::Messages, Api::Chat, Api::Responses] {
+                for Refused { name, reason, .. } in toolset.refused(api) {
+                    tracing::warn!(
+                        tool = name,
+                        api = api.as_str(),
+                        %reason,
+                        "a tool is not given to models, because the provider would refuse it"
+                    );
+                }
             }
             toolset
         })
