@@ -76,6 +76,16 @@ pub(crate) struct Added(pub(crate) Arc<[(http::HeaderName, http::HeaderValue)]>)
 #[derive(Clone, Debug)]
 pub(crate) struct Injected(pub(crate) Arc<BTreeSet<String>>);
 
+/// Which call of the provider a request is: inserted by [`Record`](crate::record::Record), read by
+/// [`Dump`](crate::dump::Dump).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Round {
+    /// The interception's id.
+    pub(crate) interception: uuid::Uuid,
+    /// Counted from 1.
+    pub(crate) number: u32,
+}
+
 /// The headers are final, and signed: they go as they are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signed;

@@ -25,6 +25,7 @@
 //! | [`ActorHeaders`](actor_headers::ActorHeaders) | tells the provider who is asking | `Actor` | headers |
 //! | [`Models`](models::Models) | refuses models that are not allowed | `ProviderRoute`, `AiBody` | |
 //! | [`Keys`](keys::Keys) | adds the provider's credential | `ProviderRoute`, `Byok` | the header |
+//! | [`Dump`](dump::Dump) | writes what is sent and what comes back into files | `ProviderRoute` | |
 //! | [`Upstream`](upstream::Upstream) | asks the provider | the absolute URI | |
 //!
 //! # The pipeline
@@ -135,6 +136,7 @@ mod answer;
 pub mod auth;
 pub mod body;
 mod context;
+pub mod dump;
 mod encoded;
 pub mod keys;
 pub mod limit;

@@ -67,6 +67,7 @@ pub struct Summary {
 
 struct State {
     recorded: bool,
+    rounds: u32,
     summary: Summary,
 }
 
@@ -85,7 +86,7 @@ impl Interception {
             output_tokens: 0,
             unobserved: 0,
         };
-        let state = Mutex::new(State { recorded: true, summary });
+        let state = Mutex::new(State { recorded: true, rounds: 0, summary });
         Interception(Arc::new(Shared {
             start,
             recorder: settings.recorder.clone(),
@@ -124,6 +125,13 @@ impl Interception {
         let mut buffer = Uuid::encode_buffer();
         HeaderValue::from_str(self.0.start.id.hyphenated().encode_lower(&mut buffer))
             .expect("hexadecimal digits and hyphens")
+    }
+
+    /// The number of a round trip that is about to begin, counted from 1.
+    pub(super) fn next_round(&self) -> u32 {
+        let mut state = self.0.state();
+        state.rounds = state.rounds.saturating_add(1);
+        state.rounds
     }
 
     /// The start was not recorded: nothing else is.

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use aibridge_providers::provider::{Instance, Registry};
 use aibridge_store::{Fanout, StructuredLog, sqlite::Sqlite};
+use aibridge_tower::dump::DumpLayer;
 use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
 
@@ -53,14 +54,17 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, is_demo: bool) -
     if let Some(keep) = config.gateway.retention {
         tokio::spawn(retention::run(store.clone(), keep, stop.clone()));
     }
+    let dump = dump(&config)?;
     let parts = Parts {
         registry: registry.clone(),
         identity: identity(&config.authentication, &store)?,
         recorder: recorder(&config, &store),
+        dump: dump.clone(),
         settings: settings(&config),
     };
     let health = Health { store: store.clone(), registry };
     listener.serve(parts, health, stop).await.map_err(|error| anyhow!(error))?;
+    tokio::task::spawn_blocking(move || dump.finish()).await?;
     store.close().await.context("the last records could not be written")?;
     tracing::info!("stopped");
     Ok(())
@@ -92,6 +96,12 @@ fn announce(registry: &Registry) {
             "provider"
         );
     }
+}
+
+fn dump(config: &Config) -> anyhow::Result<DumpLayer> {
+    let Some(directory) = &config.gateway.dump_dir else { return Ok(DumpLayer::off()) };
+    DumpLayer::new(directory)
+        .with_context(|| format!("nothing can be written into {} (CODER_AIBRIDGE_DUMP_DIR)", directory.display()))
 }
 
 fn recorder(config: &Config, store: &Sqlite) -> Arc<dyn aibridge_store::Recorder> {

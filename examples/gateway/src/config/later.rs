@@ -21,7 +21,6 @@ pub(super) enum Later {
 pub(super) const LATER: &[Later] = &[
     Later::Option("CIRCUIT_BREAKER_ENABLED"),
     Later::Option("MAX_RETRIES"),
-    Later::Option("DUMP_DIR"),
     Later::Refused("PG_CONNECTION_URL", "this version stores in SQLite only; unset it, and see DATA_DIR"),
     Later::Option("PROMETHEUS_ENABLE"),
     Later::Option("TRACE_ENABLE"),

@@ -12,6 +12,7 @@ use aibridge_tower::{
     BoxError,
     actor_headers::{ActorHeaderNames, ActorHeadersLayer},
     auth::{AuthLayer, Authenticate},
+    dump::{DumpLayer, RequestBody},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
@@ -35,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) identity: Identity,
     pub(crate) recorder: Arc<dyn Recorder>,
+    pub(crate) dump: DumpLayer,
     pub(crate) settings: Settings,
 }
 
@@ -69,11 +71,12 @@ pub(super) fn pipeline(
 where
     Identity: Authenticate,
 {
-    let Parts { registry, identity, recorder, settings } = parts;
-    let upstream = Upstream::builder().header_timeout(settings.header_timeout).build::<Incoming>()?;
+    let Parts { registry, identity, recorder, dump, settings } = parts;
+    let upstream = Upstream::builder().header_timeout(settings.header_timeout).build::<RequestBody<Incoming>>()?;
     let proxied = ServiceBuilder::new()
         .layer(FollowLayer::new(recorder.clone()).content(settings.record_content))
         .layer(KeysLayer::new())
+        .layer(dump.proxied())
         .service(upstream.clone());
     Ok(ServiceBuilder::new()
         .layer(AccessLogLayer::new())
@@ -89,5 +92,6 @@ where
         .layer(ActorHeadersLayer::new(settings.actor_headers))
         .layer(ModelsLayer::new())
         .layer(KeysLayer::new())
+        .layer(dump)
         .service(upstream.parsed()))
 }

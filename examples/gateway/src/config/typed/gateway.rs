@@ -1,5 +1,6 @@
 use std::{
     num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -28,6 +29,8 @@ pub(crate) struct Gateway {
     pub(crate) max_concurrency: Option<NonZeroUsize>,
     /// Requests per second and actor, at most.
     pub(crate) rate_limit: Option<NonZeroU32>,
+    /// Where requests and replies are dumped.
+    pub(crate) dump_dir: Option<PathBuf>,
     /// Largest request body in bytes, decoded.
     pub(crate) max_request_bytes: usize,
     /// How long a provider may take to answer its headers; `None` is without limit.
@@ -59,6 +62,7 @@ impl Gateway {
             actor_headers: settings.switch("SEND_ACTOR_HEADERS").then(|| actor_headers::names(settings)),
             max_concurrency: usize::try_from(settings.number("MAX_CONCURRENCY")).ok().and_then(NonZeroUsize::new),
             rate_limit: u32::try_from(settings.number("RATE_LIMIT")).ok().and_then(NonZeroU32::new),
+            dump_dir: settings.text("DUMP_DIR").map(PathBuf::from),
             max_request_bytes: usize::try_from(settings.number("MAX_REQUEST_BYTES")).unwrap_or(usize::MAX),
             upstream_header_timeout: non_zero(settings.duration("UPSTREAM_HEADER_TIMEOUT")),
         }
