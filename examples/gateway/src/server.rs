@@ -13,15 +13,17 @@ use crate::{
     config::{Config, RecordingPolicy, Warning},
     demo,
     identity::identity,
-    logging, retention,
+    logging, reload, retention,
     serve::{self, Health, Listen, Parts, Settings, TlsFiles},
 };
 
 /// As good as no limit.
 const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Serves until the process is told to stop.
-pub(crate) async fn run(config: Config, warnings: Vec<Warning>, is_demo: bool) -> anyhow::Result<()> {
+/// Serves until the process is told to stop: the configured providers, with the options the process was given, or without
+/// them the demo.
+pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<Vec<String>>) -> anyhow::Result<()> {
+    let is_demo = options.is_none();
     let _logging = logging::start(&config.host.log)?;
     // The demo brings its own providers, of which the configuration knows nothing.
     for warning in warnings.iter().filter(|_| !is_demo) {
@@ -35,6 +37,9 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, is_demo: bool) -
     };
     let registry = Arc::new(Registry::new(instances));
     announce(&registry);
+    if let Some(options) = options {
+        reload::on_hangup(options, registry.clone(), stop.clone())?;
+    }
     let listen = Listen {
         address: config.host.http_address,
         tls: config
@@ -75,7 +80,8 @@ fn open(config: &Config) -> anyhow::Result<Sqlite> {
     Sqlite::open(&path).with_context(|| format!("the record store {} cannot be opened", path.display()))
 }
 
-fn configured(config: &Config) -> Vec<Instance> {
+/// The instances of a configuration.
+pub(crate) fn configured(config: &Config) -> Vec<Instance> {
     let off = "the gateway is switched off (CODER_AIBRIDGE_ENABLED=false)";
     let mut instances: Vec<Instance> = config.providers.iter().map(|provider| provider.instance()).collect();
     if !config.gateway.enabled {
@@ -86,7 +92,8 @@ fn configured(config: &Config) -> Vec<Instance> {
     instances
 }
 
-fn announce(registry: &Registry) {
+/// Says which instances are in service.
+pub(crate) fn announce(registry: &Registry) {
     for instance in registry.all() {
         tracing::info!(
             name = instance.name,
