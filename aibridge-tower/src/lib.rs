@@ -23,6 +23,7 @@
 //! | [`Record`](record::Record) | records an interception | `Actor`, `ProviderRoute`, `AiBody` | [`Interception`](record::Interception), to the response |
 //! | [`Models`](models::Models) | refuses models that are not allowed | `ProviderRoute`, `AiBody` | |
 //! | [`Keys`](keys::Keys) | adds the provider's credential | `ProviderRoute`, `Byok` | the header |
+//! | [`Bedrock`](bedrock::Bedrock) | translates for Amazon Bedrock, and signs | `ProviderRoute`, [`Credential`], `Byok` | the signature |
 //! | [`Upstream`](upstream::Upstream) | asks the provider | the absolute URI | |
 //!
 //! # The pipeline
@@ -130,6 +131,8 @@
 
 mod answer;
 pub mod auth;
+#[cfg(feature = "bedrock")]
+pub mod bedrock;
 pub mod body;
 mod context;
 pub mod keys;

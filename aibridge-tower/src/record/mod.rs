@@ -32,6 +32,8 @@ mod whole_events;
 use http::HeaderName;
 
 pub use body::ResponseBody;
+#[cfg(feature = "bedrock")]
+pub(crate) use copy::is_frames;
 pub use error::InterceptionFailed;
 pub use future::ResponseFuture;
 pub use interception::{Interception, Summary};
