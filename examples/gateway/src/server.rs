@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use aibridge_providers::provider::{Instance, Registry};
 use aibridge_store::{Fanout, StructuredLog, sqlite::Sqlite};
+use aibridge_tower::bedrock::Credentials;
 use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
 
@@ -57,6 +58,8 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, is_demo: bool) -
         registry: registry.clone(),
         identity: identity(&config.authentication, &store)?,
         recorder: recorder(&config, &store),
+        // This runtime outlives the workers', which serve.
+        aws: Credentials::new(),
         settings: settings(&config),
     };
     let health = Health { store: store.clone(), registry };

@@ -13,8 +13,6 @@ pub(super) enum Later {
     Family(&'static str),
     /// More than one key for an instance: warns; the first is used.
     KeyPool,
-    /// Instances on Amazon Bedrock: warns; they are switched off.
-    Bedrock,
 }
 
 /// All of it.
@@ -33,7 +31,6 @@ pub(super) const LATER: &[Later] = &[
     Later::Family("MCP"),
     Later::Family("EXTERNAL_AUTH"),
     Later::KeyPool,
-    Later::Bedrock,
 ];
 
 /// Says so.
@@ -66,7 +63,7 @@ pub(super) fn report(settings: &Settings, report: &mut Report) {
                     }
                 }
             }
-            Later::KeyPool | Later::Bedrock => {}
+            Later::KeyPool => {}
         }
     }
 }

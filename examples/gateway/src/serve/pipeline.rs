@@ -11,6 +11,7 @@ use aibridge_store::Recorder;
 use aibridge_tower::{
     BoxError,
     auth::{AuthLayer, Authenticate},
+    bedrock::{BedrockLayer, Credentials, ProxiedBody, ProxiedLayer},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
@@ -34,6 +35,7 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) identity: Identity,
     pub(crate) recorder: Arc<dyn Recorder>,
+    pub(crate) aws: Credentials,
     pub(crate) settings: Settings,
 }
 
@@ -67,11 +69,12 @@ pub(super) fn pipeline(
 where
     Identity: Authenticate,
 {
-    let Parts { registry, identity, recorder, settings } = parts;
-    let upstream = Upstream::builder().header_timeout(settings.header_timeout).build::<Incoming>()?;
+    let Parts { registry, identity, recorder, aws, settings } = parts;
+    let upstream = Upstream::builder().header_timeout(settings.header_timeout).build::<ProxiedBody<Incoming>>()?;
     let proxied = ServiceBuilder::new()
         .layer(FollowLayer::new(recorder.clone()).content(settings.record_content))
         .layer(KeysLayer::new())
+        .layer(ProxiedLayer::new(aws.clone()).max_bytes(settings.max_request_bytes))
         .service(upstream.clone());
     Ok(ServiceBuilder::new()
         .layer(AccessLogLayer::new())
@@ -86,5 +89,6 @@ where
         .layer(RecordLayer::new(recorder).policy(settings.policy).content(settings.record_content).cut_off(cut_off))
         .layer(ModelsLayer::new())
         .layer(KeysLayer::new())
+        .layer(BedrockLayer::new(aws))
         .service(upstream.parsed()))
 }
