@@ -15,16 +15,29 @@
 //! [Claude's request and reply]: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html
 //! [event stream encoding]: https://smithy.io/2.0/aws/amazon-eventstream.html
 
+mod betas;
 mod error;
+mod event;
+mod fields;
+mod frames;
 mod model;
 mod native;
+mod native_stream;
+mod rules;
 mod settings;
 mod stream;
+mod thinking;
 mod translate;
 
-pub use error::{ErrorReply, NativeRefusal, native_refusal, translate_error};
+#[cfg(test)]
+mod testing;
+
+pub use error::{ERROR_TYPE_HEADER, ErrorReply, NativeRefusal, native_refusal, translate_error};
+pub use event::StreamFailure;
+pub use frames::MAX_FRAME;
 pub use model::upstream_model;
 pub use native::NativeCall;
+pub use native_stream::{NativeDecoder, NativeEvent, exception_frame};
 pub use settings::{KeyPair, Protocol, Settings};
-pub use stream::{MAX_FRAME, NativeDecoder, NativeEvent, StreamDecoder, StreamFailure, exception_frame};
+pub use stream::StreamDecoder;
 pub use translate::{CONSUMED_HEADERS, Removed, Translation, What, translate};

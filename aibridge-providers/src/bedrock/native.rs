@@ -1,5 +1,8 @@
 //! The paths of `InvokeModel`.
 
+use super::model::is_id;
+use crate::provider::decoded_path;
+
 /// A call of `InvokeModel` or `InvokeModelWithResponseStream`.
 ///
 /// ```
@@ -33,7 +36,7 @@ impl NativeCall {
             "invoke-with-response-stream" => true,
             _ => return None,
         };
-        let model = crate::provider::decoded_path(id).into_owned();
+        let model = decoded_path(id).into_owned();
         is_id(&model).then_some(NativeCall { model, streaming })
     }
 
@@ -59,9 +62,85 @@ impl NativeCall {
     }
 }
 
-/// Whether `model` has only the characters of model ids and ARNs, and nothing that could leave the path's segment.
-fn is_id(model: &str) -> bool {
-    !model.contains("..")
-        && model.split('/').all(|part| !matches!(part, "" | "."))
-        && model.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:/".contains(&byte))
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ARN: &str = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-opus-4-6-v1";
+
+    #[test]
+    fn the_ways_in_which_clients_write_an_id_mean_the_same() {
+        let encoded = ARN.replace(':', "%3A").replace('/', "%2F");
+        for (path, model, streaming) in [
+            ("/model/anthropic.claude-v2%3A1/invoke", "anthropic.claude-v2:1", false),
+            ("/model/anthropic.claude-v2%3a1/invoke", "anthropic.claude-v2:1", false),
+            ("/model/anthropic.claude-v2:1/invoke", "anthropic.claude-v2:1", false),
+            ("/model/anthropic.claude-v2:1/invoke-with-response-stream", "anthropic.claude-v2:1", true),
+            (&format!("/model/{encoded}/invoke"), ARN, false),
+            (&format!("/model/{}/invoke", encoded.replace("%3A", ":")), ARN, false),
+            (&format!("/model/{ARN}/invoke-with-response-stream"), ARN, true),
+        ] {
+            assert_eq!(NativeCall::parse(path), Some(NativeCall::new(model, streaming)), "{path}");
+        }
+        assert_eq!(NativeCall::new(ARN, false).path(), format!("/model/{encoded}/invoke"));
+        let stream = NativeCall::new("us.anthropic.claude-v2:1", true);
+        assert_eq!(stream.path(), "/model/us.anthropic.claude-v2%3A1/invoke-with-response-stream");
+    }
+
+    #[test]
+    fn what_could_leave_the_segment_is_no_call() {
+        for path in [
+            "/model//invoke",
+            "/model/../invoke",
+            "/model/./invoke",
+            "/model/a%2F..%2Fb/invoke",
+            "/model/a%2F%2e%2E%2Fb/invoke",
+            "/model/a..b/invoke",
+            "/model/a%2F%2Fb/invoke",
+            "/model/a%2F./invoke",
+            "/model/%2Fa/invoke",
+            "/model/a%2F/invoke",
+            "/model/a%252F..%252Fb/invoke",
+            "/model/a%5Cb/invoke",
+            "/model/a\\b/invoke",
+            "/model/a%00/invoke",
+            "/model/a b/invoke",
+            "/model/a?b/invoke",
+            "/model/a%3Fb/invoke",
+            "/model/%ff/invoke",
+            "/model/a%/invoke",
+            "/model/\u{e4}/invoke",
+            "/model/a/converse",
+            "/model/a/invoke/",
+            "/model/a/Invoke",
+            "/model/a",
+            "/models/a/invoke",
+            "model/a/invoke",
+            "",
+        ] {
+            assert_eq!(NativeCall::parse(path), None, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_that_is_written_is_read_again(
+            model in "[A-Za-z0-9_:-]{1,20}([./][A-Za-z0-9_:-]{1,9}){0,3}",
+            streaming: bool,
+        ) {
+            let call = NativeCall::new(model, streaming);
+            prop_assert_eq!(call.path().matches('/').count(), 3);
+            prop_assert_eq!(NativeCall::parse(&call.path()), Some(call));
+        }
+
+        #[test]
+        fn whatever_is_read_stays_one_segment(path in "/model/[ -~]{0,30}/invoke(-with-response-stream)?") {
+            if let Some(call) = NativeCall::parse(&path) {
+                prop_assert_eq!(call.path().matches('/').count(), 3);
+                prop_assert!(!call.path().contains(".."));
+            }
+        }
+    }
 }

@@ -1,29 +1,44 @@
-//! AWS event-stream frames.
+//! From event-stream frames to server-sent events.
 
 use bytes::Bytes;
-use http::StatusCode;
+use memchr::memmem;
 
-/// The largest frame that is read, in bytes.
-pub const MAX_FRAME: usize = 16 << 20;
+use super::{
+    event::{Said, StreamFailure, read, with_name},
+    frames::Frames,
+};
+use crate::{
+    json::{Document, Edits},
+    sse::encode_onto,
+};
+
+/// What Bedrock adds to a stream's last event, and Anthropic's API does not have.
+const METRICS: &str = "amazon-bedrock-invocationMetrics";
 
 /// Turns the frames of `InvokeModelWithResponseStream` into the server-sent events of the Messages API.
+///
+/// The data of an event are the bytes that the frame holds, its name is its `type`; only Bedrock's own
+/// `amazon-bedrock-invocationMetrics` is removed. Both checksums of every frame are compared. At most one frame is kept,
+/// of up to [`MAX_FRAME`](super::MAX_FRAME) bytes.
+///
+/// ```
+/// use aibridge_providers::bedrock::{StreamDecoder, exception_frame};
+///
+/// let frame = exception_frame("throttlingException", "Too many tokens");
+/// let mut decoder = StreamDecoder::new();
+/// assert!(decoder.feed(&frame[..20]).is_empty());
+/// assert_eq!(
+///     decoder.feed(&frame[20..]),
+///     "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"Too many tokens\"}}\n\n",
+/// );
+/// assert_eq!(decoder.failure().map(|failure| failure.status.as_u16()), Some(429));
+/// ```
 #[derive(Debug, Default)]
 pub struct StreamDecoder {
+    frames: Frames,
+    /// The JSON of the event that is being read, kept for its capacity.
+    data: Vec<u8>,
     failure: Option<StreamFailure>,
-}
-
-/// Why a stream ended with an error event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StreamFailure {
-    /// The status that the error would have had before the stream began; 502 for a broken frame.
-    pub status: StatusCode,
-    /// Anthropic's error type, e.g. `rate_limit_error`.
-    pub kind: &'static str,
-    /// Bedrock's exception, e.g. `throttlingException`; empty for a broken frame.
-    pub exception: String,
-    /// What it says.
-    pub message: String,
 }
 
 impl StreamDecoder {
@@ -34,55 +49,59 @@ impl StreamDecoder {
 
     /// Takes the next bytes of the stream and returns the events that they complete, which may be none.
     ///
-    /// After an exception, or something that is no frame, the last event is `error`, and later bytes are passed over.
-    pub fn feed(&mut self, bytes: &[u8]) -> Bytes {
-        let _ = bytes;
-        todo!()
+    /// An exception, or something that is no frame, becomes an `error` event, and is the end: later bytes are passed
+    /// over.
+    pub fn feed(&mut self, mut bytes: &[u8]) -> Bytes {
+        let mut events = Vec::new();
+        while self.failure.is_none() {
+            match self.frames.next(&mut bytes) {
+                Ok(Some(message)) => match read(&message, &mut self.data) {
+                    Said::Event => append(&mut events, &mut self.data),
+                    Said::Nothing => {}
+                    Said::Failure(failure) => self.fail(failure, &mut events),
+                },
+                Ok(None) => break,
+                Err(error) => self.fail(error.into(), &mut events),
+            }
+        }
+        events.into()
     }
 
     /// Ends the stream: an `error` event if it ended within a frame, else nothing.
+    ///
+    /// Whether the stream was whole otherwise is for a reader of its events to say: the last one is `message_stop`.
     pub fn finish(&mut self) -> Bytes {
-        todo!()
+        let mut events = Vec::new();
+        if let Err(error) = self.frames.finish()
+            && self.failure.is_none()
+        {
+            self.fail(error.into(), &mut events);
+        }
+        events.into()
     }
 
-    /// The failure that ended the stream.
+    /// What ended the stream with an `error` event.
     pub fn failure(&self) -> Option<&StreamFailure> {
         self.failure.as_ref()
     }
-}
 
-/// Reads a copy of the frames that a client gets as they are.
-#[derive(Debug, Default)]
-pub struct NativeDecoder {}
-
-/// A Messages event within a frame.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct NativeEvent<'a> {
-    /// The event's `type`, e.g. `message_start`; `error` for exceptions.
-    pub name: &'a str,
-    /// Its JSON.
-    pub data: &'a [u8],
-}
-
-impl NativeDecoder {
-    /// A decoder at the start of a stream.
-    pub fn new() -> NativeDecoder {
-        NativeDecoder::default()
-    }
-
-    /// Takes the next bytes and hands every event they complete to `on_event`.
-    ///
-    /// Returns how many of `bytes` belong to complete frames, as [`crate::sse::Decoder::feed`] does for events: an
-    /// [`exception_frame`] may only follow a complete one.
-    pub fn feed(&mut self, bytes: &[u8], on_event: &mut dyn FnMut(NativeEvent<'_>)) -> usize {
-        let _ = (bytes, on_event);
-        todo!()
+    fn fail(&mut self, failure: StreamFailure, events: &mut Vec<u8>) {
+        encode_onto(events, "error", &failure.data());
+        self.failure = Some(failure);
     }
 }
 
-/// The frame that ends a stream in which the gateway has to report an error, e.g. `modelStreamErrorException`.
-pub fn exception_frame(exception: &str, message: &str) -> Bytes {
-    let _ = (exception, message);
-    todo!()
+/// Appends the event that `data` is to `events`.
+fn append(events: &mut Vec<u8>, data: &mut Vec<u8>) {
+    if memmem::find(data, METRICS.as_bytes()).is_some()
+        && let Ok(document) = Document::parse(std::mem::take(data).into())
+    {
+        let mut edits = Edits::new(&document);
+        edits.remove(document.root(), METRICS);
+        data.extend_from_slice(&edits.apply());
+    }
+    with_name(data, |name| encode_onto(events, name, data));
 }
+
+#[cfg(test)]
+mod tests;
