@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use aibridge_providers::provider::{Instance, Registry};
 use aibridge_store::{Fanout, StructuredLog, sqlite::Sqlite};
+use aibridge_tower::bedrock::Credentials;
 use aibridge_tower::dump::DumpLayer;
 use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
@@ -65,6 +66,8 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
         identity: identity(&config.authentication, &store)?,
         recorder: recorder(&config, &store),
         dump: dump.clone(),
+        // This runtime outlives the workers', which serve.
+        aws: Credentials::new(),
         settings: settings(&config),
     };
     let health = Health { store: store.clone(), registry };

@@ -13,8 +13,6 @@ pub(super) enum Later {
     Family(&'static str),
     /// More than one key for an instance: warns; the first is used.
     KeyPool,
-    /// Instances on Amazon Bedrock: warns; they are switched off.
-    Bedrock,
 }
 
 /// All of it.
@@ -31,7 +29,6 @@ pub(super) const LATER: &[Later] = &[
     Later::Family("MCP"),
     Later::Family("EXTERNAL_AUTH"),
     Later::KeyPool,
-    Later::Bedrock,
 ];
 
 /// Says so.
@@ -64,7 +61,7 @@ pub(super) fn report(settings: &Settings, report: &mut Report) {
                     }
                 }
             }
-            Later::KeyPool | Later::Bedrock => {}
+            Later::KeyPool => {}
         }
     }
 }

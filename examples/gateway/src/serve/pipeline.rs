@@ -12,6 +12,7 @@ use aibridge_tower::{
     BoxError,
     actor_headers::{ActorHeaderNames, ActorHeadersLayer},
     auth::{AuthLayer, Authenticate},
+    bedrock::{BedrockLayer, Credentials, ProxiedBody, ProxiedLayer},
     dump::{DumpLayer, RequestBody},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
@@ -37,6 +38,7 @@ pub(crate) struct Parts {
     pub(crate) identity: Identity,
     pub(crate) recorder: Arc<dyn Recorder>,
     pub(crate) dump: DumpLayer,
+    pub(crate) aws: Credentials,
     pub(crate) settings: Settings,
 }
 
@@ -71,11 +73,13 @@ pub(super) fn pipeline(
 where
     Identity: Authenticate,
 {
-    let Parts { registry, identity, recorder, dump, settings } = parts;
-    let upstream = Upstream::builder().header_timeout(settings.header_timeout).build::<RequestBody<Incoming>>()?;
+    let Parts { registry, identity, recorder, aws, dump, settings } = parts;
+    let upstream = Upstream::builder().header_timeout(settings.header_timeout);
+    let upstream = upstream.build::<RequestBody<ProxiedBody<Incoming>>>()?;
     let proxied = ServiceBuilder::new()
         .layer(FollowLayer::new(recorder.clone()).content(settings.record_content))
         .layer(KeysLayer::new())
+        .layer(ProxiedLayer::new(aws.clone()).max_bytes(settings.max_request_bytes))
         .layer(dump.proxied())
         .service(upstream.clone());
     Ok(ServiceBuilder::new()
@@ -92,6 +96,7 @@ where
         .layer(ActorHeadersLayer::new(settings.actor_headers))
         .layer(ModelsLayer::new())
         .layer(KeysLayer::new())
+        .layer(BedrockLayer::new(aws))
         .layer(dump)
         .service(upstream.parsed()))
 }
