@@ -14,7 +14,7 @@
 //! | [`Actor`](crate::auth::Actor), [`ProviderRoute`](crate::ProviderRoute), [`AiBody`](crate::parse::AiBody) | [`Interception`], to the response |
 
 mod body;
-mod copy;
+pub(crate) mod copy;
 mod error;
 pub mod follow;
 mod future;
