@@ -34,6 +34,11 @@ impl Backoff {
         }
         due
     }
+
+    /// Who claimed it has not tried.
+    pub(crate) fn release(&mut self, now: Instant) {
+        self.until = self.until.map(|until| until.min(now));
+    }
 }
 
 /// Between three quarters of it and all of it, so that replicas do not come back in step.
@@ -58,6 +63,8 @@ mod tests {
             tokio::time::advance(Duration::from_secs(pause)).await;
             assert!(backoff.claim(Instant::now()), "after {pause} s");
             assert!(!backoff.claim(Instant::now()), "claimed");
+            backoff.release(Instant::now());
+            assert!(backoff.claim(Instant::now()), "released");
             tokio::time::advance(Duration::from_secs(pause)).await;
         }
     }

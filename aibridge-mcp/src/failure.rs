@@ -39,8 +39,8 @@ pub(crate) enum Failure {
     InputRequired,
     #[error("there is no such tool")]
     NoSuchTool,
-    #[error("the gateway is shutting down")]
-    ShuttingDown,
+    #[error("the gateway stopped it")]
+    Stopped,
 }
 
 impl Failure {
@@ -60,7 +60,7 @@ impl Failure {
             Failure::Protocol => "protocol",
             Failure::InputRequired => "input_required",
             Failure::NoSuchTool => "no_such_tool",
-            Failure::ShuttingDown => "shutting_down",
+            Failure::Stopped => "stopped",
         }
     }
 

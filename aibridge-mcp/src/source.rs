@@ -134,3 +134,45 @@ impl fmt::Display for Content {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(server: &str, tool: &str, description: &str) -> Listed {
+        Listed::new(Tool::new(server, tool), "https://example.com", json!({})).description(description)
+    }
+
+    #[test]
+    fn a_toolbox_is_in_the_order_of_the_names_and_the_same_in_any_other() {
+        let tools = [listed("b", "x", "1"), listed("a.b", "y", "2"), listed("a", "z", "3")];
+        let toolbox = Toolbox::new(tools.clone());
+        let order: Vec<&str> = toolbox.listed.iter().map(|listed| &*listed.name).collect();
+        assert_eq!(order, ["bmcp_a_b_y", "bmcp_a_z", "bmcp_b_x"]);
+        for listed in &toolbox.listed {
+            assert_eq!(toolbox.names.tool(&listed.name), Some(&listed.tool));
+        }
+        let mut again = tools.to_vec();
+        again.reverse();
+        again.push(tools[0].clone());
+        let again = Toolbox::new(again);
+        assert_eq!((again.fingerprint, again.listed), (toolbox.fingerprint, toolbox.listed));
+    }
+
+    #[test]
+    fn whatever_the_model_is_told_is_in_the_fingerprint() {
+        let with_schema = Listed::new(Tool::new("s", "t"), "https://example.com", json!({"type": "object"}));
+        let toolboxes = [
+            vec![],
+            vec![listed("s", "t", "d")],
+            vec![listed("s", "t", "e")],
+            vec![listed("s", "td", "")],
+            vec![listed("st", "t", "d")],
+            vec![listed("s", "t", "d"), listed("s", "u", "d")],
+            vec![with_schema.clone()],
+            vec![with_schema.description("d")],
+        ];
+        let all: std::collections::HashSet<_> = toolboxes.map(|tools| Toolbox::new(tools).fingerprint).into();
+        assert_eq!(all.len(), 8);
+    }
+}

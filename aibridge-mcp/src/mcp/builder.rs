@@ -36,7 +36,7 @@ impl McpBuilder {
         self
     }
 
-    /// Builds it. Nothing is connected yet.
+    /// Builds it. Nothing is connected yet. Counts with OpenTelemetry's global meter provider, which must have been set.
     ///
     /// # Errors
     ///

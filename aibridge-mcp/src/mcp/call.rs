@@ -32,7 +32,7 @@ pub(super) fn call(
             let _ = done.send(called);
         });
         let _abort = AbortOnDrop(task.abort_handle());
-        let called = result.await.unwrap_or(Err(Failure::ShuttingDown));
+        let called = result.await.unwrap_or(Err(Failure::Stopped));
         if let Err(failure) = &called {
             tracing::info!(server = server.config.id, reason = failure.reason(), error = %failure, "MCP call failed");
             context.metrics.failed(&server.config.id, failure.reason());
@@ -47,6 +47,10 @@ async fn run(slot: &Arc<Slot>, tool: String, arguments: Map<String, Value>) -> R
         let session = slot.session().await?;
         let called = session.call(tool.clone(), arguments.clone()).await;
         match &called {
+            Ok(_) | Err(Failure::Rpc { .. }) => {
+                slot.server.works();
+                return called;
+            }
             Err(Failure::Unauthorized) if slot.server.config.credentials.is_some() => slot.refuse(&session),
             Err(Failure::Forgotten) => session.retire(),
             _ => return called,

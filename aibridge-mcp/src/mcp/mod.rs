@@ -1,6 +1,7 @@
 //! The sessions of all actors with all servers.
 
 mod actors;
+mod attempt;
 mod builder;
 mod call;
 mod slot;
@@ -115,6 +116,11 @@ impl KnownServer {
 
     fn outage(&self) -> std::sync::MutexGuard<'_, Backoff> {
         self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It has answered somebody.
+    fn works(&self) {
+        *self.outage() = Backoff::default();
     }
 
     /// Whether it is down, and if so, whether it is on the asker to try it again.

@@ -2,46 +2,45 @@ use std::sync::Arc;
 
 use tokio::{
     sync::watch,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use super::{Context, Keeping, KnownServer};
 use crate::{
-    Credentials, Token,
     backoff::Backoff,
     credentials::TokenDigest,
     failure::Failure,
-    session::{self, Listing, Session},
+    session::{Listing, Session},
 };
 
 /// An actor at a server: the session, or why there is none.
 pub(super) struct Slot {
-    context: Arc<Context>,
+    pub(super) context: Arc<Context>,
     pub(super) server: Arc<KnownServer>,
-    keeping: Keeping,
-    state: watch::Sender<State>,
+    pub(super) keeping: Keeping,
+    pub(super) state: watch::Sender<State>,
 }
 
 #[derive(Clone, Default)]
-struct State {
+pub(super) struct State {
     /// May have been closed since; what it listed counts until it cannot be opened again.
-    session: Option<Arc<Session>>,
+    pub(super) session: Option<Arc<Session>>,
     /// When the credentials were last asked for.
-    checked: Option<Instant>,
+    pub(super) checked: Option<Instant>,
     /// Somebody finds out what there is to know.
-    attempt: Option<Attempt>,
+    pub(super) attempt: Option<Attempt>,
     /// The server wants another credential than this, and maybe refreshing gets one.
-    refused: Option<TokenDigest>,
+    pub(super) refused: Option<TokenDigest>,
     /// The server wants another credential than this, and refreshing does not get one.
-    hopeless: Option<TokenDigest>,
+    pub(super) hopeless: Option<TokenDigest>,
     /// The actor cannot use the server.
-    trouble: Backoff,
+    pub(super) trouble: Backoff,
     /// What the last attempt failed for.
-    failure: Option<Failure>,
+    pub(super) failure: Option<Failure>,
 }
 
 #[derive(Clone, Copy)]
-struct Attempt {
+pub(super) struct Attempt {
     since: Instant,
     /// Requests wait for it.
     awaited: bool,
@@ -53,16 +52,6 @@ pub(super) enum Sight {
     Known(Option<Arc<Listing>>),
     /// It is being found out, and requests wait until then.
     Wait(Instant),
-}
-
-/// What an attempt comes to.
-enum Found {
-    /// The session is as it should be.
-    Same,
-    Session(Arc<Session>),
-    NotLinked,
-    Hopeless(TokenDigest),
-    Failed(Failure),
 }
 
 impl Slot {
@@ -92,11 +81,13 @@ impl Slot {
                 if attempt.awaited && now < until {
                     seen = Sight::Wait(until);
                 }
+            } else if fresh {
+                // Not linked, or not accepted.
             } else if state.trouble.is_failing() || self.server.outage().is_failing() {
                 if self.may_try(state, now) {
                     begin(state, false);
                 }
-            } else if !fresh {
+            } else {
                 begin(state, true);
                 seen = Sight::Wait(now + self.context.limits.cold_start);
             }
@@ -182,158 +173,5 @@ impl Slot {
             return state.trouble.claim(now);
         }
         self.server.is_down(now).unwrap_or(true)
-    }
-
-    /// Makes the attempt that has been noted in the state.
-    fn start(self: &Arc<Slot>) {
-        let ending = Ending(Some(self.clone()));
-        let slot = self.clone();
-        self.context.runtime.spawn(async move {
-            let limit = slot.context.limits.cold_start;
-            let mut finding = std::pin::pin!(slot.find());
-            let found = match timeout(limit, &mut finding).await {
-                Ok(found) => found,
-                Err(_) => {
-                    slot.failed(&Failure::Timeout, "MCP server is slow, its tools come later");
-                    timeout(limit, finding).await.unwrap_or(Found::Failed(Failure::Timeout))
-                }
-            };
-            ending.with(found);
-        });
-    }
-
-    /// Asks for the credential, and opens a session with it if there is none.
-    async fn find(&self) -> Found {
-        let state = self.state.borrow().clone();
-        let Some(credentials) = &self.server.config.credentials else {
-            if state.session.is_some_and(|session| session.is_open()) {
-                return Found::Same;
-            }
-            return self.open(None).await.map_or_else(Found::Failed, Found::Session);
-        };
-        match self.find_with(&**credentials, state).await {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::warn!(server = self.server.config.id, %error, "no credentials for MCP server");
-                Found::Failed(Failure::Credentials)
-            }
-        }
-    }
-
-    async fn find_with(&self, credentials: &dyn Credentials, state: State) -> Result<Found, crate::CredentialsError> {
-        let (actor, server) = (self.keeping.actor, &*self.server.config.id);
-        let Some(mut token) = credentials.token(actor, server).await? else { return Ok(Found::NotLinked) };
-        if state.hopeless == Some(token.digest()) {
-            return Ok(Found::Same);
-        }
-        let mut refused = state.refused == Some(token.digest());
-        if !refused && state.session.is_some_and(|held| held.is_open() && held.credential == token.digest()) {
-            return Ok(Found::Same);
-        }
-        let mut refreshed = false;
-        loop {
-            if refused {
-                if refreshed {
-                    return Ok(Found::Hopeless(token.digest()));
-                }
-                let used = token;
-                token = match credentials.refresh(actor, server, &used).await? {
-                    Some(token) if token.digest() != used.digest() => token,
-                    _ => return Ok(Found::Hopeless(used.digest())),
-                };
-                refreshed = true;
-            }
-            match self.open(Some(&token)).await {
-                Ok(session) => return Ok(Found::Session(session)),
-                Err(Failure::Unauthorized) => refused = true,
-                Err(failure) => return Ok(Found::Failed(failure)),
-            }
-        }
-    }
-
-    async fn open(&self, token: Option<&Token>) -> Result<Arc<Session>, Failure> {
-        session::open(&self.context, &self.server, token, self.keeping.clone()).await
-    }
-
-    /// Ends the attempt.
-    fn found(&self, found: Found) {
-        let now = Instant::now();
-        match &found {
-            Found::Session(_) => {
-                *self.server.outage() = Backoff::default();
-                self.context.metrics.connected(&self.server.config.id);
-            }
-            Found::Failed(failure) => self.failed(failure, "MCP server cannot be used, its tools are left out"),
-            Found::Hopeless(_) => self.warn(&Failure::Unauthorized, "MCP server refuses the user's token"),
-            Found::Same | Found::NotLinked => {}
-        }
-        let mut replaced = None;
-        self.state.send_modify(|state| {
-            state.attempt = None;
-            state.checked = Some(now);
-            state.refused = None;
-            if !matches!(found, Found::Failed(_)) {
-                state.trouble = Backoff::default();
-            }
-            match found {
-                Found::Same => {}
-                Found::Session(session) => {
-                    replaced = state.session.replace(session);
-                    (state.hopeless, state.failure) = (None, None);
-                }
-                Found::NotLinked => {
-                    replaced = state.session.take();
-                    (state.hopeless, state.failure) = (None, Some(Failure::NotLinked));
-                }
-                Found::Hopeless(token) => {
-                    replaced = state.session.take();
-                    (state.hopeless, state.failure) = (Some(token), Some(Failure::Unauthorized));
-                }
-                Found::Failed(failure) => {
-                    // Without news of the credential, the one at hand is as good as it was.
-                    if failure != Failure::Credentials {
-                        replaced = state.session.take();
-                    }
-                    if !failure.is_outage() {
-                        state.trouble.fail(now, &self.context.limits);
-                    }
-                    state.failure = Some(failure);
-                }
-            }
-        });
-        // Not under the lock: this may close the session.
-        drop(replaced);
-    }
-
-    fn failed(&self, failure: &Failure, message: &'static str) {
-        if failure.is_outage() {
-            self.server.outage().fail(Instant::now(), &self.context.limits);
-        }
-        self.warn(failure, message);
-    }
-
-    fn warn(&self, failure: &Failure, message: &'static str) {
-        let server = &*self.server.config.id;
-        tracing::warn!(server, actor = %self.keeping.actor, reason = failure.reason(), error = %failure, "{message}");
-        self.context.metrics.failed(server, failure.reason());
-    }
-}
-
-/// Ends an attempt that does not come to an end itself, because it panics or its runtime goes away: nobody shall wait for it.
-struct Ending(Option<Arc<Slot>>);
-
-impl Ending {
-    fn with(mut self, found: Found) {
-        if let Some(slot) = self.0.take() {
-            slot.found(found);
-        }
-    }
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        if let Some(slot) = &self.0 {
-            slot.found(Found::Failed(Failure::ShuttingDown));
-        }
     }
 }

@@ -30,6 +30,8 @@ use crate::{
 
 /// How long a server may think about `server/discover`. Old ones have been seen to never answer what they do not know.
 const DISCOVER: Duration = Duration::from_secs(10);
+/// How many calls of an actor may wait for their answers. rmcp's 16 would have a few that hang block the others.
+const MAX_CALLS: usize = 64;
 /// How often at least a lost event stream is asked for again.
 const RECONNECT: Duration = Duration::from_secs(60);
 
@@ -118,6 +120,7 @@ fn config(context: &Context, server: &KnownServer, token: Option<&Token>) -> Str
     let headers = server.config.headers.iter().map(|(name, value)| (name.clone(), value.clone()));
     let mut config = StreamableHttpClientTransportConfig::with_uri(server.config.url.as_str())
         .custom_headers(headers.collect::<HashMap<_, _>>())
+        .max_concurrent_requests(MAX_CALLS)
         .max_sse_event_size(context.limits.max_event());
     config.auth_header = token.map(|token| token.expose().to_owned());
     let mut retry = ExponentialBackoff::default();

@@ -12,27 +12,30 @@ pub(crate) fn outcome(called: Result<CallToolResponse, Failure>, since: Instant,
         CallToolResponse::Complete(result) => Ok(result),
         _ => Err(Failure::InputRequired),
     });
-    match result {
+    let (content, error) = match result {
         Ok(result) => {
             let failed = result.is_error == Some(true);
             let content = content(result, max);
-            let error = failed.then(|| {
-                let text: Vec<String> = content.iter().map(ToString::to_string).collect();
-                let text = text.join("\n");
-                text[..text.floor_char_boundary(MAX_ERROR)].to_owned()
-            });
-            Outcome::new(content, error, since.elapsed())
+            let text = || content.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            let error = failed.then(text);
+            (content, error)
         }
         Err(failure) => {
-            let text = format!("The tool call failed: {failure}.");
-            Outcome::new(vec![Content::Text(text)], Some(failure.to_string()), since.elapsed())
+            let mut room = Room::new(max);
+            room.text(format!("The tool call failed: {failure}."));
+            (room.content, Some(failure.to_string()))
         }
-    }
+    };
+    let error = error.map(|mut error| {
+        error.truncate(error.floor_char_boundary(MAX_ERROR));
+        error
+    });
+    Outcome::new(content, error, since.elapsed())
 }
 
 /// The result as text and images, no more than `max` bytes of them.
 fn content(result: CallToolResult, max: usize) -> Vec<Content> {
-    let mut room = Room { left: max, max, full: false, content: Vec::new() };
+    let mut room = Room::new(max);
     let mut has_text = false;
     for block in result.content {
         if room.full {
@@ -73,6 +76,10 @@ struct Room {
 }
 
 impl Room {
+    fn new(max: usize) -> Room {
+        Room { left: max, max, full: false, content: Vec::new() }
+    }
+
     fn text(&mut self, mut text: String) {
         let bytes = text.len();
         if bytes > self.left {
@@ -113,5 +120,65 @@ impl Room {
             },
             _ => self.text("[a resource of an unknown kind]".to_owned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(result: serde_json::Value, max: usize) -> Outcome {
+        outcome(Ok(CallToolResponse::Complete(serde_json::from_value(result).unwrap())), Instant::now(), max)
+    }
+
+    fn texts(outcome: &Outcome) -> Vec<String> {
+        outcome.content.iter().map(ToString::to_string).collect()
+    }
+
+    fn text(text: &str) -> serde_json::Value {
+        json!({"type": "text", "text": text})
+    }
+
+    #[test]
+    fn a_result_is_cut_at_every_limit_within_it_and_at_none_beyond() {
+        let (a, b) = ("aé€", "\u{1F9F1}b");
+        let whole = a.len() + b.len();
+        for max in 0..whole {
+            let texts = texts(&of(json!({"content": [text(a), text(b), text("more")]}), max));
+            let note = format!("\n[cut: the result is larger than {max} bytes]");
+            let kept: String = texts.iter().map(|text| text.strip_suffix(&note).unwrap_or(text)).collect();
+            assert!(
+                kept.len() <= max && max - kept.len() < 4 && [a, b].concat().starts_with(&kept),
+                "{max}: {texts:?}"
+            );
+            assert_eq!(texts.iter().filter(|text| text.ends_with(&note)).count(), 1);
+        }
+        assert_eq!(texts(&of(json!({"content": [text(a), text(b)]}), whole)), [a, b]);
+    }
+
+    #[test]
+    fn structured_content_is_given_where_there_is_no_text() {
+        let image = json!({"type": "image", "mimeType": "image/png", "data": "AA=="});
+        for (result, given) in [
+            (json!({"structuredContent": {"a": [1]}}), vec![r#"{"a":[1]}"#]),
+            (json!({"content": [image], "structuredContent": 1}), vec!["[image/png]", "1"]),
+            (json!({"content": [text("a")], "structuredContent": 1}), vec!["a"]),
+            (json!({"content": []}), vec!["[the tool returned nothing]"]),
+        ] {
+            assert_eq!(texts(&of(result, 100)), given);
+        }
+    }
+
+    #[test]
+    fn the_error_is_the_text_of_the_result_and_no_longer_than_records_take() {
+        let failed = of(json!({"content": [text("no"), text("way")], "isError": true}), 100);
+        assert_eq!(failed.error.as_deref(), Some("no\nway"));
+        assert_eq!(of(json!({"content": [text("no")], "isError": false}), 100).error, None);
+        let long = Failure::Rpc { code: -1, message: "é".repeat(10_000).into() };
+        let failed = outcome(Err(long), Instant::now(), 100);
+        assert_eq!(failed.error.unwrap().len(), MAX_ERROR - 1);
+        assert!(failed.content[0].to_string().ends_with("\n[cut: the result is larger than 100 bytes]"));
     }
 }

@@ -20,7 +20,7 @@ use url::Url;
 
 use super::{bearer, serve};
 
-/// A server of one tool, `echo`, that wants the token `sesame`.
+/// A server, byte by byte, of one tool, `echo`, that wants the token `sesame`.
 #[derive(Clone)]
 pub struct SseFake {
     pub url: Url,
@@ -31,7 +31,7 @@ pub struct SseFake {
 struct Inner {
     /// What the event stream says the endpoint is, before the session's id.
     endpoint: Mutex<String>,
-    streams: Mutex<HashMap<String, mpsc::UnboundedSender<String>>>,
+    streams: Mutex<HashMap<String, mpsc::UnboundedSender<Vec<u8>>>>,
     opened: watch::Sender<usize>,
     events: watch::Sender<Vec<String>>,
 }
@@ -81,7 +81,8 @@ async fn stream_of(State(inner): State<Arc<Inner>>, headers: HeaderMap) -> Respo
         *opened += 1;
         session = *opened;
     });
-    sender.send(format!(": hello\n\nevent: endpoint\ndata: {}{session}\n\n", inner.endpoint.lock().unwrap())).unwrap();
+    let endpoint = inner.endpoint.lock().unwrap().clone();
+    sender.send(format!(": hello\n\nevent: endpoint\ndata: {endpoint}{session}\n\n").into_bytes()).unwrap();
     inner.streams.lock().unwrap().insert(session.to_string(), sender);
     let gone = Gone(inner);
     let events = stream::unfold((receiver, gone), async |(mut receiver, gone)| {
@@ -128,9 +129,8 @@ async fn message(
         }
     };
     let answer = json!({"jsonrpc": "2.0", "id": message["id"], "result": result}).to_string();
-    // In pieces, one of them within a character if there is one of more bytes.
-    for piece in ["event: message\r\ndata: ", &answer, "\r\n\r\n"] {
-        let _ = stream.send(piece.to_owned());
+    for byte in format!("event: message\r\ndata: {answer}\r\n\r\n").into_bytes() {
+        let _ = stream.send(vec![byte]);
     }
     (StatusCode::ACCEPTED, "Accepted").into_response()
 }

@@ -66,14 +66,17 @@ pub struct Inner {
     pub instead: Mutex<HashMap<String, Instead>>,
     peers: Mutex<Vec<Peer<RoleServer>>>,
     subscriptions: Mutex<Vec<SubscriptionSink>>,
-    /// Every tool call waits while this is closed.
+    /// What waits goes on when this is open.
     pub gate: watch::Sender<bool>,
 }
 
 #[derive(Clone)]
 pub enum Instead {
     Status(u16),
+    /// For the path `/mcp`.
     Redirect(u16, String),
+    /// Until the gate is open; then the server answers.
+    Wait,
     Hang,
 }
 
@@ -198,11 +201,12 @@ async fn guard(State(inner): State<Arc<Inner>>, request: Request, next: Next) ->
     };
     match instead {
         Some(Instead::Status(status)) => return StatusCode::from_u16(status).unwrap().into_response(),
-        Some(Instead::Redirect(status, to)) => {
+        Some(Instead::Redirect(status, to)) if head.uri.path() == "/mcp" => {
             return (StatusCode::from_u16(status).unwrap(), [(header::LOCATION, to)]).into_response();
         }
+        Some(Instead::Wait) => drop(inner.gate.subscribe().wait_for(|open| *open).await),
         Some(Instead::Hang) => std::future::pending().await,
-        None => {}
+        Some(Instead::Redirect(..)) | None => {}
     }
     if let Some(tokens) = &*inner.tokens.lock().unwrap()
         && !token.as_ref().is_some_and(|token| tokens.contains(token))
@@ -283,7 +287,6 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let _ = self.0.gate.subscribe().wait_for(|open| *open).await;
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         let text = |text: &str| CallToolResult::success(vec![ContentBlock::text(text)]);
         Ok(match &*request.name {
