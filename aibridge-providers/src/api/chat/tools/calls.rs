@@ -50,11 +50,6 @@ enum Whose {
 }
 
 impl Numbering {
-    /// Whether an injected tool has been called.
-    pub(super) fn has_gaps(&self) -> bool {
-        self.gaps
-    }
-
     /// The index for the client of a call that the provider gave the index `provider`.
     fn assign(&mut self, provider: u64) -> u64 {
         let index = match self.gaps {
@@ -160,11 +155,6 @@ impl Calls {
     /// For each call, whether it is ours.
     pub(super) fn whole_ours(&self) -> impl Iterator<Item = bool> {
         self.calls.iter().map(|call| matches!(call.whose, Whose::Ours))
-    }
-
-    /// Whether it is open whose a call is.
-    pub(super) fn has_unknown(&self) -> bool {
-        self.calls.iter().any(|call| matches!(call.whose, Whose::Unknown(_)))
     }
 
     /// Whether one of ours is among them.
@@ -281,7 +271,13 @@ impl Called {
     }
 }
 
-/// Whether `name` may be the beginning of one of `names`.
+/// Whether a delta begins, or may begin, a call of one of `names`.
+pub(super) fn begins(delta: Value<'_>, names: &BTreeSet<String>) -> bool {
+    let name = delta.get("function").and_then(|function| function.get("name")).and_then(Value::as_str);
+    name.is_some_and(|name| is_begun(names, &name))
+}
+
+/// Whether `name` is one of `names`, or may be the beginning of one.
 fn is_begun(names: &BTreeSet<String>, name: &str) -> bool {
     names.range::<str, _>((Bound::Included(name), Bound::Unbounded)).next().is_some_and(|next| next.starts_with(name))
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::MAX_KEPT;
 use crate::{
     api::wire::is_done,
-    json::{Document, Value},
+    json::{Document, Edits, Value},
     sse::{self, Decoder, Event},
 };
 
@@ -34,7 +34,7 @@ pub(super) struct Chunk {
 pub(super) struct Choice<'a> {
     choice: Value<'a>,
     /// `delta`; `message` in a whole completion.
-    pub(super) message: Value<'a>,
+    pub(super) message: Option<Value<'a>>,
 }
 
 impl Read {
@@ -85,11 +85,15 @@ impl Chunk {
         self.name == b"error" || self.document.get("error").is_some_and(|error| !error.is_null())
     }
 
-    /// The event with other data.
-    pub(super) fn with(&self, data: &[u8]) -> Bytes {
+    /// The event with the edits made to its data.
+    pub(super) fn with(&self, edits: Edits<'_>) -> Bytes {
+        if edits.is_empty() {
+            return self.event.clone();
+        }
+        let data = edits.apply();
         match &self.data {
-            Some(span) => [&self.event[..span.start], data, &self.event[span.end..]].concat().into(),
-            None => sse::encode(&String::from_utf8_lossy(&self.name), data),
+            Some(span) => [&self.event[..span.start], &data, &self.event[span.end..]].concat().into(),
+            None => sse::encode(&String::from_utf8_lossy(&self.name), &data),
         }
     }
 }
@@ -99,7 +103,7 @@ impl<'a> Choice<'a> {
         let mut choices = document.get("choices")?.elements();
         let choice =
             choices.find(|choice| choice.get("index").and_then(Value::as_u64).is_none_or(|index| index == 0))?;
-        Some(Choice { choice, message: choice.get(message)? })
+        Some(Choice { choice, message: choice.get(message) })
     }
 
     /// Why the model finished, if it has.
@@ -108,17 +112,18 @@ impl<'a> Choice<'a> {
     }
 
     pub(super) fn calls(self) -> Option<Value<'a>> {
-        self.message.get("tool_calls").filter(|calls| calls.is_array())
+        self.message?.get("tool_calls").filter(|calls| calls.is_array())
     }
 
     pub(super) fn role(self) -> Option<Value<'a>> {
-        self.message.get("role").filter(|role| role.is_string())
+        self.message?.get("role").filter(|role| role.is_string())
     }
 
     /// Whether the message says anything beside role and tool calls.
     pub(super) fn says(self) -> bool {
         let blank = |value: Value<'_>| matches!(value.text(), b"null" | b"\"\"" | b"[]" | b"{}");
-        self.message.members().any(|(key, value)| !matches!(&*key, "role" | "tool_calls") && !blank(value))
+        let mut members = self.message.into_iter().flat_map(Value::members);
+        members.any(|(key, value)| !matches!(&*key, "role" | "tool_calls") && !blank(value))
     }
 }
 

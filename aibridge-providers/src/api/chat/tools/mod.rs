@@ -78,9 +78,11 @@ struct Round {
     /// The role had been told before this round.
     role_told: bool,
     calls: Calls,
-    /// What the model said beside its calls. Read only when an injected tool has been called.
+    /// What the model said beside its calls.
     said: Said,
-    /// What has passed and not been read.
+    /// Events are read, because an injected tool is called, or has been in an earlier round.
+    reading: bool,
+    /// What has passed before that.
     passed: Vec<Bytes>,
     budget: Budget,
     usage: Option<Value>,
@@ -102,6 +104,7 @@ impl Round {
             role_told,
             calls: Calls::default(),
             said: Said::default(),
+            reading: false,
             passed: Vec::new(),
             budget: Budget::new(MAX_KEPT),
             usage: None,
@@ -198,6 +201,7 @@ impl Dialect for Rounds {
         }
         let round = mem::replace(&mut self.round, Round::new(self.client.role));
         self.round.rest = round.rest;
+        self.round.reading = true;
         if let Some(figures) = round.usage {
             usage::add(self.usage.get_or_insert_default(), &figures);
         }

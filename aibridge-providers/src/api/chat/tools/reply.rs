@@ -17,7 +17,9 @@ impl Rounds {
     pub(super) fn blocking(&mut self, body: Bytes) -> Step {
         let as_it_is = |bytes| Step { calls: Vec::new(), next: Next::End(Finish { bytes, kept: None }) };
         let Ok(document) = Document::parse(body.clone()) else { return as_it_is(body) };
-        let Some(choice) = Choice::of(&document, "message") else { return as_it_is(body) };
+        let Some(choice) = Choice::of(&document, "message").filter(|choice| choice.message.is_some()) else {
+            return as_it_is(body);
+        };
         let round = &mut self.round;
         let mut ours = false;
         for call in choice.calls().into_iter().flat_map(Value::elements) {
@@ -40,26 +42,29 @@ impl Rounds {
     /// The round's reply with what the rounds before said and took, without our calls, and with another reason to finish.
     pub(super) fn merged(&mut self, finish: Option<&str>) -> Bytes {
         let Some(document) = &self.round.document else { return Bytes::new() };
-        let Some(choice) = Choice::of(document, "message") else { return document.bytes().clone() };
+        let choice = Choice::of(document, "message");
+        let Some((choice, message)) = choice.and_then(|choice| Some((choice, choice.message?))) else {
+            return document.bytes().clone();
+        };
         let mut edits = Edits::new(document);
         if let (Some(id), Some(known)) = (document.get("id"), &self.client.id) {
             edits.replace(id, known.as_slice());
         }
         let mut said = self.said.clone();
-        said.add(choice.message, &mut self.round.budget);
+        said.add(message, &mut self.round.budget);
         if self.said.has_content() {
-            edits.set(choice.message, "content", said.write_content());
+            edits.set(message, "content", said.write_content());
         }
         for (key, _) in self.said.write_members() {
             if let Some((_, json)) = said.write_members().find(|(known, _)| *known == key) {
-                edits.set(choice.message, key, json);
+                edits.set(message, key, json);
             }
         }
         if let Some(calls) = choice.calls() {
             let clients: Vec<_> = calls.elements().zip(self.round.calls.whole_ours()).collect();
             let kept: Vec<_> = clients.iter().filter(|(_, ours)| !ours).map(|(call, _)| call.text().to_vec()).collect();
             if kept.is_empty() {
-                edits.remove(choice.message, "tool_calls");
+                edits.remove(message, "tool_calls");
             } else if kept.len() < clients.len() {
                 edits.replace(calls, array(&kept));
             }
@@ -76,7 +81,7 @@ impl Rounds {
 
 /// The message of a completion.
 pub(super) fn message_of(document: &Document) -> Option<Value<'_>> {
-    Some(Choice::of(document, "message")?.message)
+    Choice::of(document, "message")?.message
 }
 
 /// The message as an element of the next round's `messages`.

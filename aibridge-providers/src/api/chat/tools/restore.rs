@@ -1,9 +1,10 @@
 //! Putting hidden calls back into a conversation.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use memchr::memmem;
+use serde_json::Value as Tree;
 
 use crate::{
     api::tools::Kept,
@@ -31,12 +32,31 @@ pub(in crate::api) fn restore(document: &Document, find: &mut dyn FnMut(&str) ->
 }
 
 /// What was kept of the message: it must have exactly the calls that the client was given. With others, or without some of
-/// them, some would be left without a result.
+/// them, some would be left without a result; and there are providers that use ids again.
 fn kept(message: Value<'_>, find: &mut dyn FnMut(&str) -> Option<Arc<Kept>>) -> Option<Arc<Kept>> {
-    let calls = message.get("tool_calls")?;
-    let ids: Option<BTreeSet<_>> = calls.elements().map(|call| call.get("id").and_then(Value::as_str)).collect();
-    let ids = ids?;
-    let kept = ids.iter().find_map(|id| find(id))?;
-    let keys: BTreeSet<_> = kept.keys.iter().map(String::as_str).collect();
-    ids.iter().map(|id| &**id).eq(keys).then_some(kept)
+    let calls: Vec<_> = message.get("tool_calls")?.elements().collect();
+    let kept = calls.iter().find_map(|call| find(&id(*call)?))?;
+    let ids: Option<BTreeSet<_>> = calls.iter().map(|call| id(*call)).collect();
+    if !ids?.iter().map(|id| &**id).eq(kept.keys.iter().map(String::as_str).collect::<BTreeSet<_>>()) {
+        return None;
+    }
+    let hidden = [b"[", &kept.hidden[..], b"]"].concat();
+    let known = Value::of(&hidden)?.elements().rev().find_map(|message| message.get("tool_calls"))?;
+    calls.iter().all(|call| known.elements().any(|known| is_same(known, *call))).then_some(kept)
+}
+
+/// Whether two calls are the same, however their arguments are spelled.
+fn is_same(a: Value<'_>, b: Value<'_>) -> bool {
+    let function = |call: Value<'_>, key: &str, input: &str| {
+        let function = call.get(key)?;
+        let name = function.get("name")?.as_str()?.into_owned();
+        let arguments = function.get(input)?.as_str()?.into_owned();
+        Some((name, serde_json::from_str(&arguments).unwrap_or(Tree::String(arguments))))
+    };
+    let read = |call| function(call, "function", "arguments").or_else(|| function(call, "custom", "input"));
+    id(a) == id(b) && read(a) == read(b)
+}
+
+fn id(call: Value<'_>) -> Option<Cow<'_, str>> {
+    call.get("id").and_then(Value::as_str)
 }

@@ -8,6 +8,7 @@ use serde_json::Value as Tree;
 
 use super::{
     Client, MAX_KEPT, Rounds,
+    calls::begins,
     chunk::{Choice, Chunk, Read},
     usage,
 };
@@ -17,8 +18,8 @@ use crate::{
     sse::{self, split_events},
 };
 
-/// What a frame has to contain to be looked at while no injected tool has been called.
-static CALLS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"tool_calls\""));
+/// What bytes have to contain in which a tool call begins: no need to look at others before an injected tool is called.
+static BEGINS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["\"tool_calls\"", "\"name\""].map(Finder::new));
 
 impl Rounds {
     /// Takes bytes of the stream and gives what the client gets in their place.
@@ -48,7 +49,7 @@ impl Rounds {
         let open = self.whole.rest();
         self.open = 0;
         // Half an event cannot be edited.
-        let drop = self.edits() && matches!(Read::event(&open), Read::Other);
+        let drop = self.round.reading && matches!(Read::event(&open), Read::Other);
         let last = if drop { Bytes::new() } else { self.frame(open) };
         self.round.rest = [std::mem::take(&mut self.round.rest), last].concat().into();
         self.step(|rounds| {
@@ -86,7 +87,7 @@ impl Rounds {
                 edits.replace(reason, r#""stop""#);
                 finished = true;
             }
-            closing.extend_from_slice(&chunk.with(&edits.apply()));
+            closing.extend_from_slice(&chunk.with(edits));
         }
         if !finished {
             end.extend_from_slice(&self.client.closing_chunk());
@@ -96,11 +97,6 @@ impl Rounds {
             end.extend_from_slice(&sse::encode("", b"[DONE]"));
         }
         end.into()
-    }
-
-    /// Whether events may have to be changed.
-    fn edits(&self) -> bool {
-        self.over > 0 || self.client.numbering.has_gaps()
     }
 
     /// Takes whole events.
@@ -128,7 +124,7 @@ impl Rounds {
 
     /// Whether bytes need not be looked at.
     fn passes(&self, bytes: &[u8]) -> bool {
-        !self.edits() && !self.round.calls.has_unknown() && CALLS.find(bytes).is_none()
+        !self.round.reading && BEGINS.iter().any(|needle| needle.find(bytes).is_none())
     }
 
     /// Keeps what passes unread, for the case that it is needed.
@@ -144,7 +140,15 @@ impl Rounds {
             self.keep(event);
             return None;
         }
-        let chunk = match Read::event(event) {
+        let read = Read::event(event);
+        if !self.round.reading {
+            if !matches!(&read, Read::Chunk(chunk) if self.begins(chunk)) {
+                self.keep(event);
+                return None;
+            }
+            self.catch_up();
+        }
+        let chunk = match read {
             Read::Chunk(chunk) => chunk,
             Read::Done => {
                 self.round.done = true;
@@ -158,22 +162,21 @@ impl Rounds {
         }
         let choice = chunk.choice();
         let deltas = choice.and_then(|choice| self.calls(choice));
-        if !self.edits() {
-            self.keep(event);
-            // Only names that come in pieces are held back by now.
-            let (choice, deltas) = (choice?, deltas?);
-            return Some(self.changed(&chunk, choice, deltas, Edits::new(chunk.document())));
-        }
-        self.catch_up();
         self.read(&chunk);
         let mut edits = Edits::new(chunk.document());
         self.continue_reply(&chunk, &mut edits);
         let Some(choice) = choice else {
-            let event = chunk.with(&edits.apply());
+            let event = chunk.with(edits);
             let held = self.round.calls.has_ours() && chunk.is_choiceless() && chunk.usage().is_some();
             return Some(if held { self.hold(event) } else { event });
         };
         Some(self.changed(&chunk, choice, deltas.unwrap_or_else(|| unchanged(choice)), edits))
+    }
+
+    /// Whether an injected tool is, or may be, called in the chunk.
+    fn begins(&self, chunk: &Chunk) -> bool {
+        let deltas = chunk.choice().and_then(Choice::calls).into_iter().flat_map(Value::elements);
+        deltas.into_iter().any(|delta| begins(delta, &self.names))
     }
 
     /// The tool calls that the client gets of a chunk; `None` if they are the same.
@@ -204,29 +207,31 @@ impl Rounds {
         let finish = choice.finish().filter(|_| ours);
         if finish.is_some() {
             let mut closing = edits.clone();
-            closing.replace(choice.message, "{}");
-            self.hold(chunk.with(&closing.apply()));
+            choice.message.into_iter().for_each(|message| closing.replace(message, "{}"));
+            self.hold(chunk.with(closing));
         }
         let role = choice.role().is_some();
         let again = role && self.round.role_told;
         let news = role && !self.client.role;
         let mut emptied = finish.is_some() || again;
-        if again {
-            edits.remove(choice.message, "role");
-        }
-        match choice.calls() {
-            Some(calls) if deltas.is_empty() => {
-                edits.remove(choice.message, "tool_calls");
-                emptied |= calls.elements().next().is_some();
+        if let Some(message) = choice.message {
+            if again {
+                edits.remove(message, "role");
             }
-            Some(calls) if !same(calls, &deltas) => edits.replace(calls, array(&deltas)),
-            None if !deltas.is_empty() => edits.set(choice.message, "tool_calls", array(&deltas)),
-            _ => {}
+            match choice.calls() {
+                Some(calls) if deltas.is_empty() && calls.elements().next().is_some() => {
+                    edits.remove(message, "tool_calls");
+                    emptied = true;
+                }
+                Some(calls) if !same(calls, &deltas) => edits.replace(calls, array(&deltas)),
+                None if !deltas.is_empty() => edits.set(message, "tool_calls", array(&deltas)),
+                _ => {}
+            }
         }
         // The tokens of a chunk that ends the round are told with its end.
         let tokens = chunk.usage().is_some() && finish.is_none();
         if ours && finish.is_none() && !self.round.tail.is_empty() && deltas.is_empty() && !choice.says() {
-            return self.hold(chunk.with(&edits.apply()));
+            return self.hold(chunk.with(edits));
         }
         let ends = choice.finish().is_some() && finish.is_none();
         if emptied && deltas.is_empty() && !choice.says() && !news && !tokens && !ends {
@@ -236,15 +241,17 @@ impl Rounds {
             edits.replace(reason, "null");
         }
         self.client.role |= role;
-        chunk.with(&edits.apply())
+        chunk.with(edits)
     }
 
-    /// Reads what has passed, now that an injected tool has been called.
+    /// Reads what has passed, now that an injected tool may be called.
     fn catch_up(&mut self) {
+        self.round.reading = true;
         for frame in std::mem::take(&mut self.round.passed) {
             for event in split_events(&frame) {
                 if let Read::Chunk(chunk) = Read::event(&frame.slice_ref(event)) {
                     self.read(&chunk);
+                    chunk.choice().and_then(|choice| self.calls(choice));
                     self.client.role |= chunk.choice().and_then(Choice::role).is_some();
                 }
             }
@@ -269,7 +276,9 @@ impl Rounds {
             self.round.usage = Some(figures.to_value());
         }
         if let Some(choice) = chunk.choice() {
-            self.round.said.add(choice.message, &mut self.round.budget);
+            if let Some(message) = choice.message {
+                self.round.said.add(message, &mut self.round.budget);
+            }
             if let Some(reason) = choice.finish().and_then(Value::as_str) {
                 self.round.finish = Some(reason.into_owned());
             }

@@ -12,36 +12,53 @@ fn restored(request: &str, kept: &[Arc<Kept>]) -> Option<String> {
     Some(String::from_utf8(restored.to_vec()).unwrap())
 }
 
+/// The message that a client, or the provider, has of calls of `read`.
+fn message(ids: &[(&str, &str)]) -> String {
+    let calls: Vec<_> = ids.iter().map(|(id, arguments)| called(id, "read", arguments)).collect();
+    json!({"role": "assistant", "content": "a", "tool_calls": calls}).to_string()
+}
+
 #[test]
 fn what_the_client_knows_of_a_turn_is_replaced_by_the_whole_of_it() {
-    let both = [kept(&["c1", "c2"], r#"{"h":1},{"h":2}"#), kept(&["c3"], r#"{"h":3}"#)];
+    let first = message(&[("c1", "{\"a\":[1]}"), ("ours", "{}"), ("c2", "raw")]) + r#",{"h": 2}"#;
+    let second = r#"{"h":3}, "#.to_owned() + &message(&[("ours", "1"), ("c3", "{}")]);
+    let both = [kept(&["c1", "c2"], &first), kept(&["c3"], &second)];
     let request = r#"{"x": 1.50, "messages": [
   {"role":"user"},
-  {"role":"assistant","content":"a","tool_calls":[{"id":"c2"},{"id":"c1"}]},
+  ONE,
   {"role":"tool","tool_call_id":"c1" },
   {"role":"tool","tool_call_id":"c2"},
-  {"role":"assistant","tool_calls":[{"id":"other"}]}, {"role":"assistant","tool_calls":[{"id":"c3"}]},
+  {"role":"assistant","tool_calls":[{"id":"other"}]}, TWO ,
   {"role":"tool","tool_call_id":"c3"}
 ] }"#;
-    let expected = request
-        .replace(r#"{"role":"assistant","content":"a","tool_calls":[{"id":"c2"},{"id":"c1"}]}"#, r#"{"h":1},{"h":2}"#)
-        .replace(r#"{"role":"assistant","tool_calls":[{"id":"c3"}]}"#, r#"{"h":3}"#);
-    assert_eq!(restored(request, &both).unwrap(), expected);
+    let filled = |one: &str, two: &str| request.replace("ONE", one).replace("TWO", two);
+    let clients = filled(&message(&[("c2", "raw"), ("c1", "{ \"a\": [1] }")]), &message(&[("c3", "{}")]));
+    assert_eq!(restored(&clients, &both).unwrap(), filled(&first, &second));
+    // Only one of them is still known.
+    assert_eq!(
+        restored(&clients, &both[1..]).unwrap(),
+        filled(&message(&[("c2", "raw"), ("c1", "{ \"a\": [1] }")]), &second),
+    );
 }
 
 #[test]
 fn a_turn_that_the_client_changed_is_left_as_it_is() {
-    let both = [kept(&["c1", "c2"], "{}")];
-    for request in [
-        r#"{"messages":[{"tool_calls":[{"id":"c1"}]}]}"#,
-        r#"{"messages":[{"tool_calls":[{"id":"c1"},{"id":"c2"},{"id":"c3"}]}]}"#,
-        r#"{"messages":[{"tool_calls":[{"id":"c1"},{"id":"c2"},{}]}]}"#,
-        r#"{"messages":[{"tool_calls":[]},{"tool_calls":7},{"tool_calls":[{"id":"x"}]}]}"#,
-        r#"{"messages":"c1","tool_calls":[{"id":"c1"},{"id":"c2"}]}"#,
-        r#"{"messages":[{"role":"tool","tool_call_id":"c1"}]}"#,
+    let calls = [("c1", "{}"), ("c2", "{}")];
+    let both = [kept(&["c1", "c2"], &message(&calls))];
+    let request = |message: &str| format!(r#"{{"messages":[{message}]}}"#);
+    assert!(restored(&request(&message(&calls)), &both).is_some());
+    for changed in [
+        message(&calls[..1]),
+        message(&[calls[0], calls[1], ("c3", "{}")]),
+        message(&[calls[0], ("c2", r#"{"other":1}"#)]),
+        message(&calls).replace("read", "write"),
+        message(&[calls[0], calls[1], ("c3", "{}")]).replace(r#""id":"c3","#, ""),
+        r#"{"tool_calls":[]},{"tool_calls":7},{"tool_calls":[{"id":"x"}]}"#.to_owned(),
+        r#"{"role":"tool","tool_call_id":"c1"},"tool_calls""#.to_owned(),
     ] {
-        assert_eq!(restored(request, &both), None, "{request}");
+        assert_eq!(restored(&request(&changed), &both), None, "{changed}");
     }
+    assert_eq!(restored(r#"{"messages":"c1","tool_calls":[{"id":"c1"},{"id":"c2"}]}"#, &both), None);
 }
 
 #[test]
