@@ -10,6 +10,7 @@ use std::{collections::BTreeSet, mem, sync::Arc};
 use bytes::Bytes;
 
 use self::{
+    item::{Output, filled},
     kept::Turn,
     merged::Merged,
     numbers::Numbers,
@@ -75,17 +76,16 @@ impl Rounds {
             held.bare = round.items.is_empty();
             round.items = done;
         }
-        let ours = |item: &&Document| item::is_ours(item.root(), &self.names);
-        let calls = round.items.iter().filter(ours).map(|item| item::call(item.root(), round.id.as_deref()));
+        let calls = round.items.iter().filter(|item| item.ours).map(|item| item.call(round.id.as_deref()));
         round.calls = calls.collect();
-        self.merged.take(held.response(), &round.items, &self.names);
+        self.merged.take(held.response(), &round.items);
         let mut calls = round.calls.clone();
         let next = if held.outcome != Outcome::Completed {
             calls.extend(round.cut_calls(&calls));
             None
         } else if calls.is_empty() {
             None
-        } else if item::await_client(&round.items, &self.names) {
+        } else if item::await_client(&round.items) {
             Some(Next::Finish)
         } else {
             Some(Next::Again)
@@ -104,8 +104,7 @@ impl Rounds {
         if !self.later {
             return None;
         }
-        let names = &self.names;
-        self.turn.extend(&self.round.items, |item| item::is_ours(item.root(), names), &[]);
+        self.turn.extend(&self.round.items, &[]);
         if outcome != Outcome::Failed && self.round.calls.is_empty() {
             self.turn.answered(self.round.id.clone(), Vec::new());
         }
@@ -113,11 +112,10 @@ impl Rounds {
     }
 
     /// The answered round as a part of the turn; its items, and the results.
-    fn answer(&mut self, answers: &[Answer]) -> (Vec<Document>, Vec<String>) {
+    fn answer(&mut self, answers: &[Answer]) -> (Vec<Output>, Vec<String>) {
         let round = mem::take(&mut self.round);
         let outputs = request::outputs(&round.calls, answers);
-        let names = &self.names;
-        self.turn.extend(&round.items, |item| item::is_ours(item.root(), names), &outputs);
+        self.turn.extend(&round.items, &outputs);
         self.turn.answered(round.id, outputs.clone());
         (round.items, outputs)
     }
@@ -163,8 +161,8 @@ impl Dialect for Rounds {
             Some("incomplete") => Outcome::Incomplete,
             Some(_) => Outcome::Failed,
         };
-        self.round.id = item::text(document.root(), "id").map(Into::into);
-        self.round.items = round::output(&document, document.root());
+        self.round.id = filled(document.get("id")).map(Into::into);
+        self.round.items = round::output(&document, document.root(), &self.names);
         let held = Held { whole: Whole::Body(document), outcome, bare: false, after: Vec::new() };
         self.settle(held, Bytes::new())
     }

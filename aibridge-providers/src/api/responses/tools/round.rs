@@ -1,8 +1,11 @@
 //! One reply of the provider's, as far as it has come.
 
-use bytes::Bytes;
+use std::collections::BTreeSet;
 
-use super::{event::Event, item};
+use super::{
+    event::Event,
+    item::{self, Output, filled},
+};
 use crate::{
     api::tools::Call,
     json::{Document, Value},
@@ -15,13 +18,13 @@ pub(super) struct Round {
     /// The calls that have been taken out of the stream, in their order.
     pub(super) hidden: Vec<Hidden>,
     /// The items that are done, with their index: some providers leave them out of the whole response.
-    pub(super) done: Vec<(Option<u64>, Document)>,
+    pub(super) done: Vec<(Option<u64>, Output)>,
     /// The provider has reported an error.
     pub(super) failed: bool,
     /// What ends the reply.
     pub(super) held: Option<Held>,
     /// All items of the whole reply.
-    pub(super) items: Vec<Document>,
+    pub(super) items: Vec<Output>,
     /// Its calls of injected tools.
     pub(super) calls: Vec<Call>,
 }
@@ -30,7 +33,7 @@ pub(super) struct Round {
 #[derive(Debug)]
 pub(super) struct Hidden {
     index: Option<u64>,
-    item: Document,
+    item: Output,
     arguments: String,
     done: bool,
 }
@@ -63,11 +66,11 @@ pub(super) enum Whole {
 
 impl Round {
     /// Takes an item of the stream that calls an injected tool; gives its index, if it has one.
-    pub(super) fn hide(&mut self, index: Option<u64>, item: Document, done: bool) {
-        let arguments = item.get("arguments").and_then(Value::as_str).unwrap_or_default().into_owned();
+    pub(super) fn hide(&mut self, index: Option<u64>, item: Output, done: bool) {
+        let arguments = item.document.get("arguments").and_then(Value::as_str).unwrap_or_default().into_owned();
         let same = |hidden: &&mut Hidden| match (hidden.index, index) {
             (Some(known), Some(index)) => known == index,
-            _ => item::text(hidden.item.root(), "id") == item::text(item.root(), "id"),
+            _ => hidden.item.text("id") == item.text("id"),
         };
         match self.hidden.iter_mut().find(same) {
             Some(hidden) => *hidden = Hidden { index: hidden.index, item, arguments, done },
@@ -78,10 +81,10 @@ impl Round {
     /// Whether the event belongs to a hidden item, whose arguments it may bring.
     pub(super) fn is_hidden(&mut self, event: &Event) -> bool {
         let index = event.get("output_index").and_then(Value::as_u64);
-        let id = item::text(event.document.root(), "item_id");
+        let id = filled(event.get("item_id"));
         let Some(hidden) = self.hidden.iter_mut().find(|hidden| match (hidden.index, index) {
             (Some(hidden), Some(index)) => hidden == index,
-            _ => id.is_some() && id == item::text(hidden.item.root(), "id"),
+            _ => id.is_some() && id == hidden.item.text("id"),
         }) else {
             return false;
         };
@@ -100,7 +103,7 @@ impl Round {
     }
 
     /// The items that were done, in the order of their indexes.
-    pub(super) fn take_done(&mut self) -> Vec<Document> {
+    pub(super) fn take_done(&mut self) -> Vec<Output> {
         let mut done = std::mem::take(&mut self.done);
         // Those without one come last, as they came.
         done.sort_by_key(|(index, _)| index.unwrap_or(u64::MAX));
@@ -111,10 +114,10 @@ impl Round {
     /// The hidden calls that are not among `calls`, as far as their arguments have come.
     pub(super) fn cut_calls(&self, calls: &[Call]) -> Vec<Call> {
         let id = self.id.as_deref();
-        let calls_cut = self.hidden.iter().map(|hidden| Call {
-            arguments: item::arguments(&hidden.arguments, !hidden.done),
-            ..item::call(hidden.item.root(), id)
-        });
+        let calls_cut = self
+            .hidden
+            .iter()
+            .map(|hidden| Call { arguments: item::arguments(&hidden.arguments, !hidden.done), ..hidden.item.call(id) });
         calls_cut.filter(|cut| calls.iter().all(|call| call.id != cut.id)).collect()
     }
 }
@@ -141,13 +144,7 @@ pub(super) fn response(event: &Event) -> Option<Value<'_>> {
 }
 
 /// The items that a response says its output is.
-pub(super) fn output(document: &Document, response: Value<'_>) -> Vec<Document> {
+pub(super) fn output(document: &Document, response: Value<'_>, names: &BTreeSet<String>) -> Vec<Output> {
     let items = response.get("output").into_iter().flat_map(Value::elements);
-    items.filter_map(|item| own(document, item)).collect()
-}
-
-/// An object of a document as one of its own.
-pub(super) fn own(document: &Document, object: Value<'_>) -> Option<Document> {
-    let text: Bytes = document.bytes().slice(document.span(object));
-    Document::parse(text).ok()
+    items.filter_map(|item| Output::read(document, item, names)).collect()
 }

@@ -6,7 +6,8 @@ use memchr::memmem;
 use super::{
     Rounds,
     event::{Event, Piece},
-    item, merged,
+    item::{Output, filled},
+    merged,
     round::{self, Held, Outcome, Whole},
 };
 use crate::{
@@ -89,7 +90,7 @@ impl Rounds {
         if let Some(response) = round::response(&event) {
             self.merged.identify(response);
             if self.round.id.is_none() {
-                self.round.id = item::text(response, "id").map(Into::into);
+                self.round.id = filled(response.get("id")).map(Into::into);
             }
         }
         let hidden = match &*event.kind() {
@@ -114,9 +115,10 @@ impl Rounds {
 
     /// Takes an item; whether it is hidden.
     fn item(&mut self, event: &Event, done: bool) -> bool {
-        let Some(item) = event.get("item").and_then(|item| round::own(&event.document, item)) else { return false };
+        let read = |item| Output::read(&event.document, item, &self.names);
+        let Some(item) = event.get("item").and_then(read) else { return false };
         let index = event.get("output_index").and_then(Value::as_u64);
-        let hidden = item::is_ours(item.root(), &self.names);
+        let hidden = item.ours;
         if hidden {
             self.round.hide(index, item.clone(), done);
             if let Some(index) = index {
@@ -132,9 +134,9 @@ impl Rounds {
     /// Takes the event that ends a reply. It is held back if this may not be the last, or if something is to be kept
     /// before the client comes back.
     fn end(&mut self, event: Event, outcome: Outcome) -> Shown {
-        let items = round::response(&event).map(|response| round::output(&event.document, response));
+        let items = round::response(&event).map(|response| round::output(&event.document, response, &self.names));
         let items = items.unwrap_or_default();
-        if !self.is_changed() && !items.iter().any(|item| item::is_ours(item.root(), &self.names)) {
+        if !self.is_changed() && !items.iter().any(|item| item.ours) {
             return self.show(&event);
         }
         let outcome = if self.round.failed { Outcome::Failed } else { outcome };
