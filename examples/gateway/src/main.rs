@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod identity;
 mod logging;
+mod reload;
 mod retention;
 mod serve;
 mod server;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use config::{
     Config, Warning, check,
-    cli::{self, Command},
+    cli::{self, Command, Split},
 };
 
 #[global_allocator]
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         Command::Help => print!("{}", config::help()),
         Command::Version => println!("{}", config::version()),
         command => match Config::load(&split.options, config::environment(), &config::read_file) {
-            Ok((config, warnings)) => return run(command, config, warnings, &split.rest),
+            Ok((config, warnings)) => return run(command, config, warnings, &split),
             Err(errors) => {
                 eprint!("{}", check::refusal(&errors));
                 return ExitCode::FAILURE;
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run(command: Command, config: Config, warnings: Vec<Warning>, arguments: &[String]) -> ExitCode {
+fn run(command: Command, config: Config, warnings: Vec<Warning>, split: &Split) -> ExitCode {
     // Requests are served by threads of their own.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -53,10 +54,11 @@ fn run(command: Command, config: Config, warnings: Vec<Warning>, arguments: &[St
             return ExitCode::FAILURE;
         }
     };
+    let arguments = &split.rest;
     let done = runtime.block_on(async {
         match command {
-            Command::Server => server::run(config, warnings, false).await,
-            Command::Demo => server::run(config, warnings, true).await,
+            Command::Server => server::run(config, warnings, Some(split.options.clone())).await,
+            Command::Demo => server::run(config, warnings, None).await,
             Command::Tokens => command::tokens(&config, arguments).await,
             Command::Users => command::users(&config, arguments).await,
             Command::Interceptions => command::interceptions(&config, arguments).await,

@@ -13,16 +13,12 @@ pub(super) enum Later {
     Family(&'static str),
     /// More than one key for an instance: warns; the first is used.
     KeyPool,
-    /// Instances on Amazon Bedrock: warns; they are switched off.
-    Bedrock,
 }
 
 /// All of it.
 pub(super) const LATER: &[Later] = &[
-    Later::Option("SEND_ACTOR_HEADERS"),
     Later::Option("CIRCUIT_BREAKER_ENABLED"),
     Later::Option("MAX_RETRIES"),
-    Later::Option("DUMP_DIR"),
     Later::Refused("PG_CONNECTION_URL", "this version stores in SQLite only; unset it, and see DATA_DIR"),
     Later::Option("PROMETHEUS_ENABLE"),
     Later::Option("TRACE_ENABLE"),
@@ -33,7 +29,6 @@ pub(super) const LATER: &[Later] = &[
     Later::Family("MCP"),
     Later::Family("EXTERNAL_AUTH"),
     Later::KeyPool,
-    Later::Bedrock,
 ];
 
 /// Says so.
@@ -66,7 +61,7 @@ pub(super) fn report(settings: &Settings, report: &mut Report) {
                     }
                 }
             }
-            Later::KeyPool | Later::Bedrock => {}
+            Later::KeyPool => {}
         }
     }
 }
