@@ -14,10 +14,10 @@ use self::{
     kept::Turn,
     merged::Merged,
     numbers::Numbers,
-    round::{Held, Outcome, Round, Whole},
+    round::{Form, Held, Outcome, Round},
 };
 use crate::{
-    api::tools::{Answer, Dialect, Finish, Kept, Next, Step, Whole as WholeEvents},
+    api::tools::{Answer, Dialect, Finish, Kept, Next, Step, Whole},
     json::{Document, Edits, Value},
 };
 
@@ -42,7 +42,7 @@ pub(in crate::api) use restore::restore;
 #[derive(Debug)]
 pub(in crate::api) struct Rounds {
     names: Arc<BTreeSet<String>>,
-    events: WholeEvents,
+    events: Whole,
     /// The reply that is being read.
     round: Round,
     /// It is not the first.
@@ -58,7 +58,7 @@ impl Rounds {
     pub(in crate::api) fn new(names: Arc<BTreeSet<String>>) -> Rounds {
         Rounds {
             names,
-            events: WholeEvents::default(),
+            events: Whole::default(),
             round: Round::default(),
             later: false,
             merged: Merged::default(),
@@ -124,9 +124,9 @@ impl Rounds {
     fn close(&self, held: &Held) -> Bytes {
         let mut edits = Edits::new(held.document());
         self.merged.close(held.response(), &self.names, held.bare, &mut edits);
-        match &held.whole {
-            Whole::Body(_) => edits.apply(),
-            Whole::Event(event) => {
+        match &held.form {
+            Form::Body(_) => edits.apply(),
+            Form::Event(event) => {
                 self.numbers.show_late(event, &mut edits);
                 [&event.with(&edits.apply())[..], &held.after].concat().into()
             }
@@ -136,8 +136,7 @@ impl Rounds {
 
 impl Dialect for Rounds {
     fn feed(&mut self, bytes: Bytes) -> Bytes {
-        let events = self.events.take(bytes);
-        self.relay(events, false)
+        self.pass(bytes)
     }
 
     fn end_stream(&mut self) -> Step {
@@ -163,7 +162,7 @@ impl Dialect for Rounds {
         };
         self.round.id = filled(document.get("id")).map(Into::into);
         self.round.items = round::output(&document, document.root(), &self.names);
-        let held = Held { whole: Whole::Body(document), outcome, bare: false, after: Vec::new() };
+        let held = Held { form: Form::Body(document), outcome, bare: false, after: Vec::new() };
         self.settle(held, Bytes::new())
     }
 

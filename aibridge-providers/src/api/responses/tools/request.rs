@@ -47,17 +47,19 @@ pub(super) fn outputs(calls: &[Call], answers: &[Answer]) -> Vec<String> {
 
 /// A text, or a list of parts if there are images. The API has no flag for an error, so it is said.
 fn output(answer: Option<&Answer>) -> Json {
-    let Some(answer) = answer else { return "Error: there is no result".into() };
-    let error = if answer.is_error { "Error: " } else { "" };
+    // Every call has to be answered.
+    let Some(answer) = answer else { return "Error: the tool gave no result".into() };
+    let texts: Vec<_> = answer.parts.iter().map(|part| if let Part::Text(text) = part { text } else { "" }).collect();
+    let says_so = texts.iter().any(|text| text.to_ascii_lowercase().contains("error"));
+    let error = if answer.is_error && !says_so { "Error: " } else { "" };
     if answer.parts.iter().all(|part| matches!(part, Part::Text(_))) {
-        let texts: Vec<_> = answer
-            .parts
-            .iter()
-            .filter_map(|part| if let Part::Text(text) = part { Some(text.as_str()) } else { None })
-            .collect();
-        return format!("{error}{}", texts.join("\n")).into();
+        return match texts.join("\n") {
+            text if !text.is_empty() => format!("{error}{text}").into(),
+            _ if answer.is_error => "Error: the tool failed".into(),
+            _ => "(no output)".into(),
+        };
     }
-    let error = (!error.is_empty()).then(|| json!({"type": "input_text", "text": error.trim_end()}));
+    let error = (!error.is_empty()).then(|| json!({"type": "input_text", "text": "Error:"}));
     let parts = answer.parts.iter().map(|part| match part {
         Part::Text(text) => json!({"type": "input_text", "text": text}),
         Part::Image { media_type, base64 } => {

@@ -7,18 +7,25 @@ use super::{
     item::{self, Output, filled},
 };
 use crate::{
-    api::tools::Call,
+    api::{tools::Call, wire::Budget},
     json::{Document, Value},
 };
 
-#[derive(Debug, Default)]
+/// How much is kept of a reply's stream, in bytes. No event and no reply is that large; a provider that never ends one must
+/// not fill the memory.
+pub(super) const MAX_KEPT: usize = 32 << 20;
+
+#[derive(Debug)]
 pub(super) struct Round {
     /// The provider's id of the response.
     pub(super) id: Option<String>,
     /// The calls that have been taken out of the stream, in their order.
     pub(super) hidden: Vec<Hidden>,
     /// The items that are done, with their index: some providers leave them out of the whole response.
-    pub(super) done: Vec<(Option<u64>, Output)>,
+    done: Vec<(Option<u64>, Output)>,
+    budget: Budget,
+    /// An event was too large to be read, and with it the rest of the stream.
+    pub(super) lost: bool,
     /// The provider has reported an error.
     pub(super) failed: bool,
     /// What ends the reply.
@@ -50,7 +57,7 @@ pub(super) enum Outcome {
 /// The whole response, held back until it is known whether it is the last.
 #[derive(Debug)]
 pub(super) struct Held {
-    pub(super) whole: Whole,
+    pub(super) form: Form,
     pub(super) outcome: Outcome,
     /// The response itself leaves its items out.
     pub(super) bare: bool,
@@ -59,12 +66,35 @@ pub(super) struct Held {
 }
 
 #[derive(Debug)]
-pub(super) enum Whole {
+pub(super) enum Form {
     Event(Event),
     Body(Document),
 }
 
+impl Default for Round {
+    fn default() -> Round {
+        Round {
+            id: None,
+            hidden: Vec::new(),
+            done: Vec::new(),
+            budget: Budget::new(MAX_KEPT),
+            lost: false,
+            failed: false,
+            held: None,
+            items: Vec::new(),
+            calls: Vec::new(),
+        }
+    }
+}
+
 impl Round {
+    /// Takes an item that is done. Those that are too much are left to the whole response.
+    pub(super) fn keep(&mut self, index: Option<u64>, item: Output) {
+        if self.budget.take(item.document.bytes().len()) {
+            self.done.push((index, item));
+        }
+    }
+
     /// Takes an item of the stream that calls an injected tool; gives its index, if it has one.
     pub(super) fn hide(&mut self, index: Option<u64>, item: Output, done: bool) {
         let arguments = item.document.get("arguments").and_then(Value::as_str).unwrap_or_default().into_owned();
@@ -90,7 +120,10 @@ impl Round {
         };
         match &*event.kind() {
             "response.function_call_arguments.delta" => {
-                hidden.arguments.push_str(&event.get("delta").and_then(Value::as_str).unwrap_or_default());
+                let delta = event.get("delta").and_then(Value::as_str).unwrap_or_default();
+                if self.budget.take(delta.len()) {
+                    hidden.arguments.push_str(&delta);
+                }
             }
             "response.function_call_arguments.done" => {
                 if let Some(arguments) = event.get("arguments").and_then(Value::as_str) {
@@ -124,16 +157,16 @@ impl Round {
 
 impl Held {
     pub(super) fn document(&self) -> &Document {
-        match &self.whole {
-            Whole::Event(event) => &event.document,
-            Whole::Body(document) => document,
+        match &self.form {
+            Form::Event(event) => &event.document,
+            Form::Body(document) => document,
         }
     }
 
     pub(super) fn response(&self) -> Value<'_> {
-        match &self.whole {
-            Whole::Event(event) => response(event).unwrap_or(event.document.root()),
-            Whole::Body(document) => document.root(),
+        match &self.form {
+            Form::Event(event) => response(event).unwrap_or(event.document.root()),
+            Form::Body(document) => document.root(),
         }
     }
 }

@@ -1,19 +1,25 @@
 //! The event streams of all rounds as one.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use super::{
     Rounds,
     event::{Event, Piece},
     item::{Output, filled},
     merged,
-    round::{self, Held, Outcome, Whole},
+    round::{self, Form, Held, MAX_KEPT, Outcome},
 };
 use crate::{
     json::{Edits, Value},
     sse,
 };
+
+/// What an event has in it that holds an item, and one that holds the response.
+static NEEDLES: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| [Finder::new("output_item"), Finder::new("\"response\"")]);
 
 /// What becomes of an event.
 enum Shown {
@@ -23,6 +29,21 @@ enum Shown {
 }
 
 impl Rounds {
+    /// What the client gets of the next bytes.
+    pub(super) fn pass(&mut self, bytes: Bytes) -> Bytes {
+        if self.round.lost {
+            return if self.is_changed() { Bytes::new() } else { bytes };
+        }
+        let events = self.events.take(bytes);
+        let shown = self.relay(events, false);
+        if self.events.len() <= MAX_KEPT {
+            return shown;
+        }
+        self.round.lost = true;
+        let open = self.events.rest();
+        if self.is_changed() { shown } else { [shown, open].concat().into() }
+    }
+
     /// What the client gets of whole events; of an event that broke off, if `cut`.
     pub(super) fn relay(&mut self, frame: Bytes, cut: bool) -> Bytes {
         if !self.is_read(&frame) {
@@ -53,9 +74,7 @@ impl Rounds {
     /// Whether events have to be looked into. Before the first call of an injected tool only those that hold an item or
     /// the response: the rest are as they were.
     fn is_read(&self, events: &[u8]) -> bool {
-        self.is_changed()
-            || memmem::find(events, b"output_item").is_some()
-            || memmem::find(events, b"\"response\"").is_some()
+        self.is_changed() || NEEDLES.iter().any(|needle| needle.find(events).is_some())
     }
 
     /// Whether the client's stream is no longer the provider's.
@@ -126,7 +145,7 @@ impl Rounds {
             }
         }
         if done {
-            self.round.done.push((index, item));
+            self.round.keep(index, item);
         }
         hidden
     }
@@ -142,7 +161,7 @@ impl Rounds {
         let outcome = if self.round.failed { Outcome::Failed } else { outcome };
         self.numbers.pass_over(&event);
         self.round.items = items;
-        self.round.held = Some(Held { whole: Whole::Event(event), outcome, bare: false, after: Vec::new() });
+        self.round.held = Some(Held { form: Form::Event(event), outcome, bare: false, after: Vec::new() });
         Shown::Hidden
     }
 

@@ -1,5 +1,6 @@
 //! Exchanges with a provider that these tests play, as the SDKs' accumulators see them.
 
+mod any;
 mod blocking;
 mod request;
 mod restore;
