@@ -56,7 +56,7 @@ impl Key {
     pub fn generate() -> Result<(Key, SecretString), SealError> {
         let mut bytes = Zeroizing::new([0; KEY]);
         rand::fill(&mut *bytes).map_err(|_| SealError::Failed)?;
-        Ok((Key::new(&*bytes)?, STANDARD.encode(&*bytes).into()))
+        Ok((Key::new(&*bytes)?, STANDARD.encode(bytes.as_slice()).into()))
     }
 
     fn new(bytes: &[u8]) -> Result<Key, SealError> {

@@ -4,6 +4,7 @@ mod accounts;
 mod command;
 mod config;
 mod demo;
+mod external_auth;
 mod identity;
 mod logging;
 mod retention;
@@ -59,6 +60,7 @@ fn run(command: Command, config: Config, warnings: Vec<Warning>, arguments: &[St
             Command::Demo => server::run(config, warnings, true).await,
             Command::Tokens => command::tokens(&config, arguments).await,
             Command::Users => command::users(&config, arguments).await,
+            Command::ExternalAuth => command::external_auth(&config, arguments).await,
             Command::Interceptions => command::interceptions(&config, arguments).await,
             Command::Check | Command::Help | Command::Version => {
                 print!("{}", check::report(&config, &warnings));

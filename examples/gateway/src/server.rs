@@ -11,9 +11,10 @@ use crate::{
     accounts,
     config::{Config, RecordingPolicy, Warning},
     demo,
+    external_auth::{self, ExternalAuth},
     identity::identity,
     logging, retention,
-    serve::{self, Health, Listen, Parts, Settings, TlsFiles},
+    serve::{self, Health, Host, Listen, Parts, Settings, TlsFiles},
 };
 
 /// As good as no limit.
@@ -53,14 +54,18 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, is_demo: bool) -
     if let Some(keep) = config.gateway.retention {
         tokio::spawn(retention::run(store.clone(), keep, stop.clone()));
     }
+    let identity = identity(&config.authentication, &store)?;
+    let links = external_auth::links(&config.mcp, &store, &config.host.access_url, &config.host.data_dir)?;
+    let external_auth =
+        links.map(|links| Arc::new(ExternalAuth::new(links, identity.clone(), &config.host.access_url)));
     let parts = Parts {
         registry: registry.clone(),
-        identity: identity(&config.authentication, &store)?,
+        identity,
         recorder: recorder(&config, &store),
         settings: settings(&config),
     };
-    let health = Health { store: store.clone(), registry };
-    listener.serve(parts, health, stop).await.map_err(|error| anyhow!(error))?;
+    let host = Host { health: Health { store: store.clone(), registry }, external_auth };
+    listener.serve(parts, host, stop).await.map_err(|error| anyhow!(error))?;
     store.close().await.context("the last records could not be written")?;
     tracing::info!("stopped");
     Ok(())
