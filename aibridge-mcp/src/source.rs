@@ -1,6 +1,7 @@
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::{Tool, ToolNames};
@@ -47,6 +48,59 @@ pub struct Listed {
     pub description: Option<String>,
     /// The JSON Schema of its arguments.
     pub input_schema: Value,
+}
+
+impl Toolbox {
+    /// Names `tools`, and puts them in the order of their names. Of two of one server and name the last stays.
+    pub fn new(tools: impl IntoIterator<Item = Listed>) -> Toolbox {
+        let mut by_tool: BTreeMap<Tool, Listed> = tools.into_iter().map(|it| (it.tool.clone(), it)).collect();
+        let names = ToolNames::new(by_tool.keys().cloned());
+        let listed: Vec<Listed> = names
+            .iter()
+            .filter_map(|(name, tool)| Some(Listed { name: name.to_owned(), ..by_tool.remove(tool)? }))
+            .collect();
+        let mut digest = Sha256::new();
+        for tool in &listed {
+            let said = (&tool.name, &tool.tool.server, &tool.tool.name, &tool.description, &tool.input_schema);
+            // JSON, because it tells where one part ends.
+            digest.update(serde_json::to_vec(&said).unwrap_or_default());
+        }
+        Toolbox { names, listed, fingerprint: digest.finalize().into() }
+    }
+}
+
+impl Listed {
+    /// A tool that takes arguments of that JSON Schema; [`Toolbox::new`] names it.
+    pub fn new(tool: Tool, server_url: impl Into<String>, input_schema: Value) -> Listed {
+        Listed { name: String::new(), tool, server_url: server_url.into(), description: None, input_schema }
+    }
+
+    /// Says what it does.
+    #[must_use]
+    pub fn description(mut self, text: impl Into<String>) -> Listed {
+        self.description = Some(text.into());
+        self
+    }
+}
+
+impl Outcome {
+    /// A result.
+    pub fn result(content: Vec<Content>) -> Outcome {
+        Outcome { content, error: None, duration: Duration::ZERO }
+    }
+
+    /// A call that failed; the model is told the same.
+    pub fn failed(why: impl Into<String>) -> Outcome {
+        let why = why.into();
+        Outcome { content: vec![Content::Text(why.clone())], error: Some(why), duration: Duration::ZERO }
+    }
+
+    /// Sets how long it took.
+    #[must_use]
+    pub fn took(mut self, duration: Duration) -> Outcome {
+        self.duration = duration;
+        self
+    }
 }
 
 /// What came of a call.

@@ -13,6 +13,7 @@ mod table;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use instance::{Instance, InstanceBuilder, ModelRules};
 pub use kind::Kind;
+pub(crate) use paths::decoded as decoded_path;
 pub use registry::Registry;
 pub use route::{Endpoint, Route, RouteError, resolve};
 pub use secret::{Secret, hint};

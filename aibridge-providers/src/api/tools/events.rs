@@ -27,6 +27,11 @@ impl Whole {
         self.open.split_to(end).freeze()
     }
 
+    /// How much of an event is kept that is still open, in bytes.
+    pub(in crate::api) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// The event that is still open when the stream ends.
     pub(in crate::api) fn rest(&mut self) -> Bytes {
         self.open.split().freeze()

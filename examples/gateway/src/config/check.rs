@@ -68,17 +68,17 @@ fn instance(provider: &ProviderConfig) -> String {
         None => _ = write!(line, ", {}", masked(&provider.keys)),
         Some(bedrock) if bedrock.credentials.is_empty() => line.push_str(", credentials of the AWS default chain"),
         Some(bedrock) => {
-            let keys: Vec<Secret> = bedrock.credentials.iter().map(|(key, _)| key.clone()).collect();
+            let keys: Vec<Secret> = bedrock.credentials.iter().map(|pair| pair.id.clone()).collect();
             _ = write!(line, ", {}", masked(&keys));
         }
+    }
+    if let Some(role) = provider.bedrock.as_ref().and_then(|bedrock| bedrock.role_arn.as_deref()) {
+        _ = write!(line, ", as {role}");
     }
     for (what, pattern) in [("only models", &provider.models.allow), ("no models", &provider.models.deny)] {
         if let Some(pattern) = pattern {
             _ = write!(line, ", {what} that match `{}`", pattern.as_str());
         }
-    }
-    if let Some(why) = &provider.disabled {
-        _ = write!(line, "; switched off: {why}");
     }
     line.push('\n');
     line

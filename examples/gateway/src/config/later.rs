@@ -11,22 +11,17 @@ pub(super) enum Later {
     Refused(&'static str, &'static str),
     /// More than one key for an instance: warns; the first is used.
     KeyPool,
-    /// Instances on Amazon Bedrock: warns; they are switched off.
-    Bedrock,
 }
 
 /// All of it.
 pub(super) const LATER: &[Later] = &[
-    Later::Option("SEND_ACTOR_HEADERS"),
     Later::Option("CIRCUIT_BREAKER_ENABLED"),
     Later::Option("MAX_RETRIES"),
-    Later::Option("DUMP_DIR"),
     Later::Refused("PG_CONNECTION_URL", "this version stores in SQLite only; unset it, and see DATA_DIR"),
     Later::Option("PROMETHEUS_ENABLE"),
     Later::Option("TRACE_ENABLE"),
     Later::Option("OIDC_EMAIL_FIELD"),
     Later::KeyPool,
-    Later::Bedrock,
 ];
 
 /// Says so.
@@ -52,7 +47,18 @@ pub(super) fn report(settings: &Settings, report: &mut Report) {
                     report.error(&origin.name, why);
                 }
             }
+<<<<<<< HEAD
             Later::KeyPool | Later::Bedrock => {}
+=======
+            Later::Family(name) => {
+                for member in settings.members.iter().filter(|member| member.family.name == name) {
+                    if let Some(origin) = member.fields.iter().find_map(|setting| setting.origin.as_ref()) {
+                        report.warn(&origin.name, NOT_YET);
+                    }
+                }
+            }
+            Later::KeyPool => {}
+>>>>>>> main
         }
     }
 }

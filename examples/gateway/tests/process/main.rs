@@ -7,6 +7,7 @@ mod home;
 mod kill;
 mod logs;
 mod process;
+mod reload;
 mod secrets;
 mod shutdown;
 mod startup;

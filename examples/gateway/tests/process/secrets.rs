@@ -36,6 +36,7 @@ fn loaded(setup: Setup, home: &Home, provider: &Provider) -> Setup {
         ("CODER_AIBRIDGE_PROVIDER_0_KEYS", &format!("{},{}", secret("pool1"), secret("pool2"))),
         ("CODER_AIBRIDGE_PROVIDER_1_TYPE", "bedrock"),
         ("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_REGION", "us-east-1"),
+        ("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_BASE_URL", &anthropic),
         ("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_ACCESS_KEY", &secret("access")),
         ("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_ACCESS_KEY_SECRET", &secret("awssecret")),
         ("CODER_AIBRIDGE_PROVIDER_2_TYPE", "openai-compat"),
@@ -134,7 +135,7 @@ async fn no_secret_is_printed_logged_or_stored() {
         (&[("Authorization", &jwt)], &messages, body, 401),
         (&[("X-Api-Key", &own), ("Authorization", &bearer)], &messages, body, 400),
         (&[("Authorization", &bearer)], &format!("{messages}?key={}", secret("query")), body, 200),
-        (&[("Authorization", &bearer)], &path("bedrock", "/v1/messages"), body, 503),
+        (&[("Authorization", &bearer)], &path("bedrock", "/v1/messages"), body, 200),
         (&[("Authorization", &bearer)], &messages, r#"{"model": "canary-9f8e7d6c"#, 400),
     ] {
         assert_eq!(post(&gateway, target, fields, body).await, status, "{target} {body} {fields:?}");

@@ -52,15 +52,3 @@ fn of_several_keys_the_first_is_used() {
         ]
     );
 }
-
-#[test]
-fn a_bedrock_instance_is_kept_and_switched_off() {
-    let given = env("CODER_AIBRIDGE_PROVIDER_0_TYPE=bedrock\nCODER_AIBRIDGE_PROVIDER_0_BEDROCK_REGION=us-east-1");
-    let instance = given.config().providers[0].instance();
-    assert_eq!(instance.name, "bedrock");
-    assert_eq!(instance.disabled.as_deref(), Some("this version cannot reach Amazon Bedrock yet"));
-    assert_eq!(
-        given.warnings(),
-        [format!("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_REGION: Amazon Bedrock {NOT_YET}; the instance is switched off")]
-    );
-}

@@ -70,7 +70,7 @@ fn several_instances_of_one_type() {
          CODER_AIBRIDGE_PROVIDER_3_BEDROCK_ACCESS_KEY=AKIAIOSFODNN7EXAMPLE
          CODER_AIBRIDGE_PROVIDER_3_BEDROCK_ACCESS_KEY_SECRET=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     let providers = given.config().providers;
-    let seen: Vec<_> = providers.iter().map(|of| (of.name.as_str(), of.kind, of.disabled.is_some())).collect();
+    let seen: Vec<_> = providers.iter().map(|of| (of.name.as_str(), of.kind, of.bedrock.is_some())).collect();
     assert_eq!(
         seen,
         [

@@ -1,0 +1,68 @@
+//! The next round's request.
+
+use bytes::Bytes;
+use serde_json::{Value as Json, json};
+
+use super::list;
+use crate::{
+    api::tools::{Answer, Call, Part},
+    json::{Document, Edits, Value},
+};
+
+/// `sent` with the reply's items and the results of the calls. A conversation that the provider holds has the items
+/// already.
+pub(super) fn next(sent: &Document, items: Vec<Vec<u8>>, outputs: &[String]) -> Bytes {
+    let mut edits = Edits::new(sent);
+    let outputs = outputs.iter().map(|output| output.as_bytes().to_vec());
+    if sent.get("conversation").is_some_and(|conversation| !conversation.is_null()) {
+        edits.set(sent.root(), "input", list::array(outputs));
+        return edits.apply();
+    }
+    let added = items.into_iter().chain(outputs);
+    match sent.get("input") {
+        Some(input) if input.is_array() => added.for_each(|item| edits.append(input, item)),
+        input => {
+            let prompt = input.filter(|input| input.is_string()).map(message);
+            edits.set(sent.root(), "input", list::array(prompt.into_iter().chain(added)));
+        }
+    }
+    edits.apply()
+}
+
+/// The message as which the API takes an input that is a string.
+pub(super) fn message(text: Value<'_>) -> Vec<u8> {
+    [br#"{"role":"user","content":"#, text.text(), b"}"].concat()
+}
+
+/// The items that answer the calls, in their order.
+pub(super) fn outputs(calls: &[Call], answers: &[Answer]) -> Vec<String> {
+    let answer = |call: &Call| answers.iter().find(|answer| answer.call_id == call.id);
+    calls
+        .iter()
+        .map(|call| {
+            json!({"type": "function_call_output", "call_id": call.id, "output": output(answer(call))}).to_string()
+        })
+        .collect()
+}
+
+/// A text, or a list of parts if there are images. The API has no flag for an error, so it is said.
+fn output(answer: Option<&Answer>) -> Json {
+    let Some(answer) = answer else { return "Error: there is no result".into() };
+    let error = answer.is_error.then_some("Error: ").unwrap_or_default();
+    if answer.parts.iter().all(|part| matches!(part, Part::Text(_))) {
+        let texts: Vec<_> = answer
+            .parts
+            .iter()
+            .filter_map(|part| if let Part::Text(text) = part { Some(text.as_str()) } else { None })
+            .collect();
+        return format!("{error}{}", texts.join("\n")).into();
+    }
+    let error = (!error.is_empty()).then(|| json!({"type": "input_text", "text": error.trim_end()}));
+    let parts = answer.parts.iter().map(|part| match part {
+        Part::Text(text) => json!({"type": "input_text", "text": text}),
+        Part::Image { media_type, base64 } => {
+            json!({"type": "input_image", "image_url": format!("data:{media_type};base64,{base64}")})
+        }
+    });
+    error.into_iter().chain(parts).collect()
+}
