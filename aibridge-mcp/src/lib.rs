@@ -20,10 +20,23 @@
 //! # Ok::<(), regex::Error>(())
 //! ```
 
+mod backoff;
+mod credentials;
+mod failure;
+mod limits;
+mod mcp;
+mod metrics;
 mod names;
 mod rules;
+mod server;
+mod session;
 mod source;
+mod transport;
 
+pub use credentials::{Credentials, CredentialsError, Token};
+pub use limits::Limits;
+pub use mcp::{BuildError, Mcp, McpBuilder};
 pub use names::{MAX_NAME, PREFIX, Tool, ToolNames};
 pub use rules::ToolRules;
+pub use server::{Server, Transport};
 pub use source::{BoxFuture, Content, Listed, Outcome, ToolSource, Toolbox};

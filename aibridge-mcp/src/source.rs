@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -34,6 +34,34 @@ pub struct Toolbox {
     pub fingerprint: [u8; 32],
 }
 
+impl Toolbox {
+    /// Names `tools` and puts them in the order of their names. One that comes twice is one.
+    ///
+    /// ```
+    /// use aibridge_mcp::{Listed, Tool, Toolbox};
+    /// use serde_json::json;
+    ///
+    /// let log = Listed::new(Tool::new("git", "log"), "https://git.example.com/mcp", json!({"type": "object"}));
+    /// let toolbox = Toolbox::new([log.description("Lists commits")]);
+    /// assert_eq!(toolbox.listed[0].name, "bmcp_git_log");
+    /// ```
+    pub fn new(tools: impl IntoIterator<Item = Listed>) -> Toolbox {
+        let mut tools: BTreeMap<Tool, Listed> = tools.into_iter().map(|listed| (listed.tool.clone(), listed)).collect();
+        let names = ToolNames::new(tools.keys().cloned());
+        let mut digest = Sha256::new();
+        let named = names.iter().filter_map(|(name, tool)| {
+            let mut listed = tools.remove(tool)?;
+            name.clone_into(&mut listed.name);
+            // As JSON, strings say where they end.
+            let content = json!([name, tool.server, tool.name, listed.description, listed.input_schema]);
+            digest.update(content.to_string());
+            Some(listed)
+        });
+        let listed = named.collect();
+        Toolbox { listed, fingerprint: digest.finalize().into(), names }
+    }
+}
+
 /// What a server says of one of its tools.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -50,37 +78,30 @@ pub struct Listed {
     pub input_schema: Value,
 }
 
-impl Toolbox {
-    /// Names `tools`, and puts them in the order of their names. Of two of one server and name the last stays.
-    pub fn new(tools: impl IntoIterator<Item = Listed>) -> Toolbox {
-        let mut by_tool: BTreeMap<Tool, Listed> = tools.into_iter().map(|it| (it.tool.clone(), it)).collect();
-        let names = ToolNames::new(by_tool.keys().cloned());
-        let listed: Vec<Listed> = names
-            .iter()
-            .filter_map(|(name, tool)| Some(Listed { name: name.to_owned(), ..by_tool.remove(tool)? }))
-            .collect();
-        let mut digest = Sha256::new();
-        for tool in &listed {
-            let said = (&tool.name, &tool.tool.server, &tool.tool.name, &tool.description, &tool.input_schema);
-            // JSON, because it tells where one part ends.
-            digest.update(serde_json::to_vec(&said).unwrap_or_default());
-        }
-        Toolbox { names, listed, fingerprint: digest.finalize().into() }
-    }
-}
-
 impl Listed {
-    /// A tool that takes arguments of that JSON Schema; [`Toolbox::new`] names it.
+    /// The tool of the server at `server_url`, without description. [`Toolbox::new`] names it.
     pub fn new(tool: Tool, server_url: impl Into<String>, input_schema: Value) -> Listed {
         Listed { name: String::new(), tool, server_url: server_url.into(), description: None, input_schema }
     }
 
-    /// Says what it does.
+    /// With a description.
     #[must_use]
-    pub fn description(mut self, text: impl Into<String>) -> Listed {
-        self.description = Some(text.into());
+    pub fn description(mut self, description: impl Into<String>) -> Listed {
+        self.description = Some(description.into());
         self
     }
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The content for the model: the result, or what went wrong.
+    pub content: Vec<Content>,
+    /// Why the call failed: the text of a result with `isError`, or what kept the gateway from having one.
+    pub error: Option<String>,
+    /// How long it took.
+    pub duration: Duration,
 }
 
 impl Outcome {
@@ -101,18 +122,11 @@ impl Outcome {
         self.duration = duration;
         self
     }
-}
 
-/// What came of a call.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Outcome {
-    /// The content for the model: the result, or what went wrong.
-    pub content: Vec<Content>,
-    /// Why the call failed: the text of a result with `isError`, or what kept the gateway from having one.
-    pub error: Option<String>,
-    /// How long it took.
-    pub duration: Duration,
+    /// The content for the model, why the call failed if it did, and how long it took.
+    pub fn new(content: Vec<Content>, error: Option<String>, duration: Duration) -> Outcome {
+        Outcome { content, error, duration }
+    }
 }
 
 /// A piece of a result.

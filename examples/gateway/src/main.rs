@@ -7,6 +7,7 @@ mod demo;
 mod external_auth;
 mod identity;
 mod logging;
+mod mcp;
 mod reload;
 mod retention;
 mod serve;

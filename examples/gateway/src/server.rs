@@ -15,7 +15,9 @@ use crate::{
     demo,
     external_auth::{self, ExternalAuth},
     identity::identity,
-    logging, reload, retention,
+    logging,
+    mcp::{self, CoderTokens},
+    reload, retention,
     serve::{self, Health, Host, Listen, Parts, Settings, TlsFiles},
 };
 
@@ -61,10 +63,13 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
     if let Some(keep) = config.gateway.retention {
         tokio::spawn(retention::run(store.clone(), keep, stop.clone()));
     }
-    let identity = identity(&config.authentication, &store)?;
-    let links = external_auth::links(&config.mcp, &store, &config.host.access_url, &config.host.data_dir)?;
+    let tokens = config.mcp.coder.as_ref().map(|_| CoderTokens::default());
+    let identity = identity(&config.authentication, &store, tokens.as_ref())?;
+    let access_url = &config.host.access_url;
+    let links = external_auth::links(&config.mcp, &store, access_url, &config.host.data_dir)?;
+    let mcp = mcp::servers(&config.mcp, links.as_ref(), tokens)?;
     let external_auth =
-        links.map(|links| Arc::new(ExternalAuth::new(links, identity.clone(), &config.host.access_url)));
+        links.map(|links| Arc::new(ExternalAuth::new(links, identity.clone(), mcp.clone(), access_url)));
     let dump = dump(&config)?;
     let parts = Parts {
         registry: registry.clone(),
@@ -78,6 +83,9 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
     let host = Host { health: Health { store: store.clone(), registry }, external_auth };
     listener.serve(parts, host, stop).await.map_err(|error| anyhow!(error))?;
     tokio::task::spawn_blocking(move || dump.finish()).await?;
+    if let Some(mcp) = mcp {
+        mcp.close().await;
+    }
     store.close().await.context("the last records could not be written")?;
     tracing::info!("stopped");
     Ok(())

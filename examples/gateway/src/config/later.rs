@@ -47,18 +47,7 @@ pub(super) fn report(settings: &Settings, report: &mut Report) {
                     report.error(&origin.name, why);
                 }
             }
-<<<<<<< HEAD
-            Later::KeyPool | Later::Bedrock => {}
-=======
-            Later::Family(name) => {
-                for member in settings.members.iter().filter(|member| member.family.name == name) {
-                    if let Some(origin) = member.fields.iter().find_map(|setting| setting.origin.as_ref()) {
-                        report.warn(&origin.name, NOT_YET);
-                    }
-                }
-            }
             Later::KeyPool => {}
->>>>>>> main
         }
     }
 }

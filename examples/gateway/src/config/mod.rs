@@ -30,8 +30,8 @@ pub(crate) use provider::ProviderConfig;
 pub(crate) use report::{ConfigError, Warning};
 pub(crate) use resolve::ReadFile;
 pub(crate) use typed::{
-    Application, Authentication, CODER, ClientAuth, Gateway, Host, Log, LogSink, Mcp, McpServer, RecordingPolicy,
-    Revocation, Transport,
+    Application, Authentication, CODER, ClientAuth, Gateway, Host, Log, LogSink, Mcp, RecordingPolicy, Revocation,
+    Transport,
 };
 
 use report::Report;

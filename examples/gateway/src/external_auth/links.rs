@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use aibridge_mcp::{Credentials, CredentialsError, Token};
 use aibridge_store::{
     accounts::AccountsError,
     external_auth::{ExternalAuthLink, Tokens},
@@ -109,7 +110,7 @@ impl Links {
 
     /// The user's token, renewed if it is about to expire. `None` when there is none, or none that works: the user has to
     /// link.
-    pub(crate) async fn token(&self, user: Uuid, id: &str) -> Result<Option<SecretString>, LinkError> {
+    pub(super) async fn token(&self, user: Uuid, id: &str) -> Result<Option<SecretString>, LinkError> {
         let Some(application) = self.application(id) else { return Ok(None) };
         let Some((link, tokens)) = self.0.store.link(&self.0.keys, id, user).await? else { return Ok(None) };
         match link.failure.is_none() && expires_soon(&link) {
@@ -119,7 +120,7 @@ impl Links {
     }
 
     /// Another token than `used`, which was refused. `None` when there is none: the user has to link.
-    pub(crate) async fn refresh(
+    pub(super) async fn refresh(
         &self,
         user: Uuid,
         id: &str,
@@ -222,6 +223,27 @@ impl Drop for Entry<'_> {
     fn drop(&mut self) {
         self.links.running().remove(&self.key);
     }
+}
+
+impl Credentials for Links {
+    fn token(&self, actor: Uuid, server: &str) -> aibridge_mcp::BoxFuture<Result<Option<Token>, CredentialsError>> {
+        let (links, server) = (self.clone(), server.to_owned());
+        Box::pin(async move { Ok(Links::token(&links, actor, &server).await?.map(shown)) })
+    }
+
+    fn refresh(
+        &self,
+        actor: Uuid,
+        server: &str,
+        used: &Token,
+    ) -> aibridge_mcp::BoxFuture<Result<Option<Token>, CredentialsError>> {
+        let (links, server, used) = (self.clone(), server.to_owned(), SecretString::from(used.expose()));
+        Box::pin(async move { Ok(Links::refresh(&links, actor, &server, &used).await?.map(shown)) })
+    }
+}
+
+fn shown(token: SecretString) -> Token {
+    Token::new(token.expose_secret())
 }
 
 impl fmt::Debug for Links {

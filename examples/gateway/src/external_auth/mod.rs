@@ -17,14 +17,16 @@ mod tests;
 
 use std::{path::Path, sync::Arc};
 
+use aibridge_mcp::Mcp;
 use aibridge_store::sqlite::Sqlite;
 use anyhow::Context;
 use url::Url;
+use uuid::Uuid;
 
 pub(crate) use application::callback;
-pub(crate) use links::{LinkError, Links};
+pub(crate) use links::Links;
 
-use crate::{config::Mcp, identity::Identity};
+use crate::{config, identity::Identity};
 use application::Application;
 use session::{Cookie, Sessions};
 
@@ -34,6 +36,8 @@ pub(crate) struct ExternalAuth {
     links: Links,
     sessions: Sessions,
     identity: Identity,
+    /// What knows a user's tools has to hear of links that come and go.
+    mcp: Option<Mcp>,
     cookie: Cookie,
     /// Where users reach the gateway: the origin that forms may come from, and the path that links begin with.
     access_url: Url,
@@ -41,9 +45,16 @@ pub(crate) struct ExternalAuth {
 
 impl ExternalAuth {
     /// `access_url` is where users reach the gateway.
-    pub(crate) fn new(links: Links, identity: Identity, access_url: &Url) -> ExternalAuth {
+    pub(crate) fn new(links: Links, identity: Identity, mcp: Option<Mcp>, access_url: &Url) -> ExternalAuth {
         let cookie = Cookie { secure: access_url.scheme() == "https" };
-        ExternalAuth { links, sessions: Sessions::default(), identity, cookie, access_url: access_url.clone() }
+        ExternalAuth { links, sessions: Sessions::default(), identity, mcp, cookie, access_url: access_url.clone() }
+    }
+
+    /// The user's links changed.
+    fn changed(&self, user: Uuid) {
+        if let Some(mcp) = &self.mcp {
+            mcp.refresh(user);
+        }
     }
 
     /// The routes.
@@ -61,14 +72,19 @@ impl ExternalAuth {
 ///
 /// # Errors
 /// The key is missing and cannot be made, or the HTTP client cannot be set up.
-pub(crate) fn links(config: &Mcp, store: &Sqlite, access_url: &Url, data_dir: &Path) -> anyhow::Result<Option<Links>> {
+pub(crate) fn links(
+    config: &config::Mcp,
+    store: &Sqlite,
+    access_url: &Url,
+    data_dir: &Path,
+) -> anyhow::Result<Option<Links>> {
     if config.applications.is_empty() {
         return Ok(None);
     }
     let http = http::client().context("the HTTP client for external applications cannot be set up")?;
     let keys = keys::keyring(config.keys.as_ref(), data_dir)?;
     let application =
-        |config: &crate::config::Application| Arc::new(Application::new(config.clone(), access_url, http.clone()));
+        |config: &config::Application| Arc::new(Application::new(config.clone(), access_url, http.clone()));
     let applications = config.applications.iter().map(application).collect();
     Ok(Some(Links::new(applications, store.clone(), keys)))
 }

@@ -202,6 +202,7 @@ async fn unlink(State(shared): Shared, Path(id): Path<String>, headers: HeaderMa
         }
     };
     tracing::info!(application = id, user = %visitor.actor.id, "an application was unlinked");
+    shared.changed(visitor.actor.id);
     shared.sessions.notify(&visitor.session, notice);
     shared.back()
 }
@@ -270,6 +271,7 @@ impl ExternalAuth {
         }
         self.links.put(actor.id, id, &tokens).await.map_err(|error| self.failed(&error))?;
         tracing::info!(application = id, user = %actor.id, "an application was linked");
+        self.changed(actor.id);
         Ok(())
     }
 

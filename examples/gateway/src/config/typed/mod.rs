@@ -13,7 +13,7 @@ pub(crate) use authentication::Authentication;
 pub(crate) use external_auth::{Application, ClientAuth, Revocation};
 pub(crate) use gateway::{Gateway, RecordingPolicy};
 pub(crate) use host::{Host, Log, LogSink};
-pub(crate) use mcp::{CODER, Mcp, McpServer, Transport};
+pub(crate) use mcp::{CODER, Mcp, Transport};
 
 /// What to say of a file that must be readable and is not.
 pub(super) fn cannot_read(path: &Path, why: &io::Error) -> String {

@@ -4,6 +4,7 @@ mod browser;
 mod pages;
 mod provider;
 mod renewal;
+mod tools;
 
 use std::{path::Path, sync::Arc};
 
@@ -24,6 +25,7 @@ use super::{ExternalAuth, Links};
 use crate::{
     config::{self, Authentication, ClientAuth, Mcp, Revocation},
     identity::identity,
+    mcp::servers,
 };
 use browser::Browser;
 use provider::{Behaviour, CLIENT_ID, CLIENT_SECRET, Provider};
@@ -34,6 +36,7 @@ struct Gateway {
     store: Sqlite,
     keys: Keyring,
     links: Links,
+    mcp: aibridge_mcp::Mcp,
     routes: axum::Router,
 }
 
@@ -70,10 +73,11 @@ impl Gateway {
         let mcp = Mcp { servers: Vec::new(), applications: vec![application], coder: None, keys: Some(keys.clone()) };
         let access_url = Url::parse(access_url).expect("a URL");
         let links = super::links(&mcp, &store, &access_url, Path::new("/nowhere")).expect("set up").expect("some");
+        let mcp = servers(&mcp, Some(&links), None).expect("set up").expect("some");
         let authentication = Authentication { coder_url: None, oidc: None };
-        let identity = identity(&authentication, &store).expect("set up");
-        let routes = Arc::new(ExternalAuth::new(links.clone(), identity, &access_url)).routes();
-        Gateway { _home: home, store, keys, links, routes }
+        let identity = identity(&authentication, &store, None).expect("set up");
+        let routes = Arc::new(ExternalAuth::new(links.clone(), identity, Some(mcp.clone()), &access_url)).routes();
+        Gateway { _home: home, store, keys, links, mcp, routes }
     }
 
     /// A new user and their gateway token.

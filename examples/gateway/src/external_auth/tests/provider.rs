@@ -53,6 +53,8 @@ struct Inner {
     grants: Vec<String>,
     revoked: Vec<(String, String)>,
     authorizations: Vec<String>,
+    /// The methods its MCP server was asked for.
+    methods: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -82,6 +84,7 @@ impl Provider {
             .route("/token", post(token))
             .route("/revoke", post(revoke))
             .route("/validate", get(validate))
+            .route("/mcp", post(mcp).delete(|| async { StatusCode::OK }))
             .with_state(provider.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
         provider
@@ -135,6 +138,11 @@ impl Provider {
     /// The queries users came with.
     pub(super) fn authorizations(&self) -> Vec<String> {
         self.with(|inner| inner.authorizations.clone())
+    }
+
+    /// The methods its MCP server was asked for, by whoever.
+    pub(super) fn methods(&self) -> Vec<String> {
+        self.with(|inner| inner.methods.clone())
     }
 
     /// Whether it accepts this access token.
@@ -244,6 +252,27 @@ async fn revoke(State(provider): State<Provider>, body: Bytes) -> StatusCode {
         Behaviour::Good => StatusCode::OK,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     }
+}
+
+/// An MCP server with one tool, for who has a token.
+async fn mcp(State(provider): State<Provider>, headers: HeaderMap, Json(message): Json<Value>) -> Response {
+    let method = message["method"].as_str().unwrap_or_default().to_owned();
+    provider.with(|inner| inner.methods.push(method.clone()));
+    let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !provider.accepts(bearer.strip_prefix("Bearer ").unwrap_or_default()) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let result = match method.as_str() {
+        "initialize" => json!({
+            "protocolVersion": message["params"]["protocolVersion"],
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "test", "version": "1"},
+        }),
+        "tools/list" => json!({"tools": [{"name": "whoami", "inputSchema": {"type": "object"}}]}),
+        "tools/call" => json!({"content": [{"type": "text", "text": bearer}]}),
+        _ => return StatusCode::ACCEPTED.into_response(),
+    };
+    Json(json!({"jsonrpc": "2.0", "id": message["id"], "result": result})).into_response()
 }
 
 async fn validate(State(provider): State<Provider>, headers: HeaderMap) -> StatusCode {
