@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use aibridge_providers::{
     api::Format,
+    bedrock::{NativeCall, Protocol, upstream_model},
     provider::{Endpoint, Instance, headers},
 };
 use http::request::Parts;
@@ -18,12 +19,31 @@ pub struct ProviderRoute {
     pub endpoint: Endpoint,
     /// The route's pattern, for logs and metrics.
     pub pattern: &'static str,
+    /// The call of a client that speaks Bedrock itself: body and reply are in Bedrock's form.
+    pub native: Option<Arc<NativeCall>>,
 }
 
 impl ProviderRoute {
     /// A route to `instance`.
     pub fn new(instance: Arc<Instance>, endpoint: Endpoint, pattern: &'static str) -> ProviderRoute {
-        ProviderRoute { instance, endpoint, pattern }
+        ProviderRoute { instance, endpoint, pattern, native: None }
+    }
+
+    /// The model that the instance asks its provider for when the client names `requested`.
+    pub(crate) fn upstream_model<'a>(&'a self, requested: &'a str) -> &'a str {
+        match &self.instance.bedrock {
+            Some(settings) if settings.protocol == Protocol::InvokeModel && self.native.is_none() => {
+                upstream_model(settings, requested)
+            }
+            _ => requested,
+        }
+    }
+
+    /// The request is this call, in Bedrock's form.
+    #[must_use]
+    pub fn native(mut self, call: NativeCall) -> ProviderRoute {
+        self.native = Some(Arc::new(call));
+        self
     }
 }
 

@@ -25,6 +25,7 @@
 //! | [`ActorHeaders`](actor_headers::ActorHeaders) | tells the provider who is asking | `Actor` | headers |
 //! | [`Models`](models::Models) | refuses models that are not allowed | `ProviderRoute`, `AiBody` | |
 //! | [`Keys`](keys::Keys) | adds the provider's credential | `ProviderRoute`, `Byok` | the header |
+//! | [`Bedrock`](bedrock::Bedrock) | translates for Amazon Bedrock, and signs | `ProviderRoute`, [`Credential`], `Byok` | the signature |
 //! | [`Dump`](dump::Dump) | writes what is sent and what comes back into files | `ProviderRoute` | |
 //! | [`Upstream`](upstream::Upstream) | asks the provider | the absolute URI | |
 //!
@@ -134,6 +135,8 @@
 pub mod actor_headers;
 mod answer;
 pub mod auth;
+#[cfg(feature = "bedrock")]
+pub mod bedrock;
 pub mod body;
 mod context;
 pub mod dump;

@@ -95,19 +95,19 @@ fn start(extensions: &Extensions, body: &AiBody) -> Result<Start, Refusal> {
     let instance = &route.instance;
     let (credential_kind, credential_hint) = match extensions.get::<Byok>() {
         Some(byok) => ("byok", byok.hint.clone()),
-        None => ("centralized", instance.keys.first().map(|key| key.hint()).unwrap_or_default()),
+        None => ("centralized", instance.pool().hint(0)),
     };
     let facts = body.facts();
     let caller = body.caller().clone();
-    let model = facts.model.clone().unwrap_or_default();
+    let requested = facts.model.as_deref().unwrap_or_default();
     Ok(Start {
         id: Uuid::now_v7(),
         initiator_id: actor.id,
         api_key_id: actor.api_key_id.as_deref().map(str::to_owned),
         provider: instance.kind.as_str().to_owned(),
         provider_name: instance.name.clone(),
-        requested_model: model.clone(),
-        model,
+        requested_model: requested.to_owned(),
+        model: route.upstream_model(requested).to_owned(),
         api: body.api().as_str(),
         streaming: facts.streaming,
         client: caller.client,

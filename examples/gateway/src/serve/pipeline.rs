@@ -12,12 +12,13 @@ use aibridge_tower::{
     BoxError,
     actor_headers::{ActorHeaderNames, ActorHeadersLayer},
     auth::{AuthLayer, Authenticate},
-    dump::{DumpLayer, RequestBody},
+    bedrock::{BedrockLayer, Credentials, ProxiedBody, ProxiedLayer},
+    dump::{self, DumpLayer},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
     parse::ParseLayer,
-    passthrough::PassthroughLayer,
+    passthrough::{self, PassthroughLayer},
     record::{RecordLayer, RecordingPolicy, follow::FollowLayer},
     route::{ProbeLayer, RouteLayer},
     shape::ShapeLayer,
@@ -30,6 +31,9 @@ use tower::{Service, ServiceBuilder};
 use super::access_log::AccessLogLayer;
 use crate::identity::Identity;
 
+/// The body of a request that is only passed through, as it reaches the provider.
+type ProxiedRequest = dump::RequestBody<ProxiedBody<passthrough::RequestBody<Incoming>>>;
+
 /// What the pipeline is made of.
 #[derive(Clone)]
 pub(crate) struct Parts {
@@ -37,6 +41,7 @@ pub(crate) struct Parts {
     pub(crate) identity: Identity,
     pub(crate) recorder: Arc<dyn Recorder>,
     pub(crate) dump: DumpLayer,
+    pub(crate) aws: Credentials,
     pub(crate) settings: Settings,
 }
 
@@ -71,11 +76,13 @@ pub(super) fn pipeline(
 where
     Identity: Authenticate,
 {
-    let Parts { registry, identity, recorder, dump, settings } = parts;
-    let upstream = Upstream::builder().header_timeout(settings.header_timeout).build::<RequestBody<Incoming>>()?;
+    let Parts { registry, identity, recorder, aws, dump, settings } = parts;
+    let upstream = Upstream::builder().header_timeout(settings.header_timeout);
+    let upstream = upstream.build::<ProxiedRequest>()?;
     let proxied = ServiceBuilder::new()
         .layer(FollowLayer::new(recorder.clone()).content(settings.record_content))
         .layer(KeysLayer::new())
+        .layer(ProxiedLayer::new(aws.clone()).max_bytes(settings.max_request_bytes))
         .layer(dump.proxied())
         .service(upstream.clone());
     Ok(ServiceBuilder::new()
@@ -92,6 +99,7 @@ where
         .layer(ActorHeadersLayer::new(settings.actor_headers))
         .layer(ModelsLayer::new())
         .layer(KeysLayer::new())
+        .layer(BedrockLayer::new(aws))
         .layer(dump)
         .service(upstream.parsed()))
 }

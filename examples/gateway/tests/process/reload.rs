@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc};
 
-use aibridge_tests::{Endpoint, Provider, Script, Transcript};
+use aibridge_tests::{Endpoint, Provider, Transcript};
 use tokio::sync::watch;
 
 use crate::{
