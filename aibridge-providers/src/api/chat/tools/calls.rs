@@ -71,9 +71,12 @@ impl Calls {
         budget: &mut Budget,
     ) -> Option<Vec<Vec<u8>>> {
         let index = delta.get("index").and_then(Value::as_u64);
+        let mut released = Vec::new();
         let at = match self.find(delta, index) {
             Some(at) => at,
             None if budget.take(size_of::<Called>()) => {
+                // Another call begins, and the client gets calls in order.
+                released = self.settle(numbering);
                 // Without an index the calls stay in order.
                 let next = self.calls.last().map_or(0, |call| call.index.saturating_add(1));
                 self.calls.push(Called::new(index.unwrap_or(next)));
@@ -83,29 +86,12 @@ impl Calls {
         };
         let call = &mut self.calls[at];
         call.learn(delta, budget);
-        if let Whose::Unknown(held) = &mut call.whose {
-            let own = !call.custom && names.contains(&call.name);
-            if own {
-                call.whose = Whose::Ours;
-                numbering.gaps = true;
-            } else if !call.custom && call.arguments.is_empty() && is_begun(names, &call.name) {
-                held.push(delta.text().to_vec());
-                return Some(Vec::new());
-            } else {
-                let mut deltas = std::mem::take(held);
-                let index = index.map(|index| numbering.assign(index));
-                call.whose = Whose::Clients(index);
-                if deltas.is_empty() {
-                    return renumbered(delta, index).map(|delta| vec![delta]);
-                }
-                deltas.push(delta.text().to_vec());
-                return Some(vec![joined(&deltas, index)]);
-            }
+        let own = call.delta(delta, names, numbering);
+        if released.is_empty() {
+            return own;
         }
-        match &call.whose {
-            Whose::Clients(index) => renumbered(delta, *index).map(|delta| vec![delta]),
-            Whose::Ours | Whose::Unknown(_) => Some(Vec::new()),
-        }
+        released.extend(own.unwrap_or_else(|| vec![delta.text().to_vec()]));
+        Some(released)
     }
 
     /// The model has finished: names are whole. Gives what the client gets of calls that turn out to be its own.
@@ -244,6 +230,30 @@ impl Called {
         }
     }
 
+    /// What the client gets in the place of a delta that has been learnt; `None` if that is the same.
+    fn delta(&mut self, delta: Value<'_>, names: &BTreeSet<String>, numbering: &mut Numbering) -> Option<Vec<Vec<u8>>> {
+        if let Whose::Unknown(held) = &mut self.whose {
+            if !self.custom && names.contains(&self.name) {
+                self.whose = Whose::Ours;
+                numbering.gaps = true;
+            } else if !self.custom && self.arguments.is_empty() && is_begun(names, &self.name) {
+                held.push(delta.text().to_vec());
+            } else {
+                let mut deltas = std::mem::take(held);
+                let index = delta.get("index").map(|_| numbering.assign(self.index));
+                self.whose = Whose::Clients(index);
+                if !deltas.is_empty() {
+                    deltas.push(delta.text().to_vec());
+                    return Some(vec![joined(&deltas, index)]);
+                }
+            }
+        }
+        match &self.whose {
+            Whose::Clients(index) => renumbered(delta, *index).map(|delta| vec![delta]),
+            Whose::Ours | Whose::Unknown(_) => Some(Vec::new()),
+        }
+    }
+
     fn arguments(&self) -> Result<Map<String, Tree>, String> {
         let quoted = [b"\"", self.arguments.as_slice(), b"\""].concat();
         let text = Value::of(&quoted).and_then(Value::as_str).unwrap_or_default();
@@ -302,7 +312,21 @@ fn renumbered(delta: Value<'_>, index: Option<u64>) -> Option<Vec<u8>> {
     Some([&text[..start], index.as_bytes(), &text[start + known.text().len()..]].concat())
 }
 
-/// One delta with what several say: an accumulator may not take two of one index in a chunk.
+/// The deltas of a chunk, one for each index: not every accumulator takes more.
+pub(super) fn merged(deltas: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let index = |delta: &[u8]| Value::of(delta)?.get("index")?.as_u64();
+    let mut merged: Vec<Vec<u8>> = Vec::with_capacity(deltas.len());
+    for delta in deltas {
+        let own = index(&delta);
+        match merged.iter_mut().find(|known| own.is_some() && index(known) == own) {
+            Some(known) => *known = joined(&[std::mem::take(known), delta], own),
+            None => merged.push(delta),
+        }
+    }
+    merged
+}
+
+/// One delta that says what several say.
 fn joined(deltas: &[Vec<u8>], index: Option<u64>) -> Vec<u8> {
     let mut whole = Tree::Null;
     for delta in deltas.iter().filter_map(|delta| Value::of(delta)) {

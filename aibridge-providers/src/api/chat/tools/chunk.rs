@@ -106,9 +106,9 @@ impl<'a> Choice<'a> {
         Some(Choice { choice, message: choice.get(message) })
     }
 
-    /// Why the model finished, if it has.
+    /// Why the model finished, if it has. Some say `""` until it has.
     pub(super) fn finish(self) -> Option<Value<'a>> {
-        self.choice.get("finish_reason").filter(|reason| reason.is_string())
+        self.choice.get("finish_reason").filter(|reason| reason.is_string() && reason.text() != b"\"\"")
     }
 
     pub(super) fn calls(self) -> Option<Value<'a>> {

@@ -8,7 +8,7 @@ use serde_json::Value as Tree;
 
 use super::{
     Client, MAX_KEPT, Rounds,
-    calls::begins,
+    calls::{begins, merged},
     chunk::{Choice, Chunk, Read},
     usage,
 };
@@ -48,9 +48,13 @@ impl Rounds {
     pub(super) fn end(&mut self) -> Step {
         let open = self.whole.rest();
         self.open = 0;
-        // Half an event cannot be edited.
-        let drop = self.round.reading && matches!(Read::event(&open), Read::Other);
-        let last = if drop { Bytes::new() } else { self.frame(open) };
+        let last = match Read::event(&open) {
+            _ if !self.round.reading => self.frame(open),
+            // Half an event cannot be edited.
+            Read::Other => Bytes::new(),
+            // More may have to follow it than its provider thought.
+            Read::Chunk(_) | Read::Done => self.frame([&open[..], b"\n\n"].concat().into()),
+        };
         self.round.rest = [std::mem::take(&mut self.round.rest), last].concat().into();
         self.step(|rounds| {
             if rounds.round.failed {
@@ -198,7 +202,7 @@ impl Rounds {
             same &= released.is_empty();
             deltas.extend(released);
         }
-        (!same).then_some(deltas)
+        (!same).then(|| merged(deltas))
     }
 
     /// The event with the tool calls `deltas` and the edits made so far; nothing, if it has nothing left to say.

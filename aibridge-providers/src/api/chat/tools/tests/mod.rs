@@ -1,4 +1,5 @@
 mod blocking;
+mod property;
 mod restoring;
 mod streaming;
 

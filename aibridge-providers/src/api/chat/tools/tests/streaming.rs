@@ -260,6 +260,7 @@ fn other_ways_to_end_with_a_call_are_understood() {
         (open([head.clone(), rest.clone(), closing("c1", "tool_calls")]), "again"),
         (open([head.clone(), rest.clone(), closing("c1", "tool_calls")]) + done.trim_end(), "again"),
         (open([head.clone(), half.clone(), closing("c1", "tool_calls")]), "again"),
+        (open([head.clone(), rest.clone(), closing("c1", "tool_calls")]).trim_end().to_owned(), "again"),
         (stream([head.clone(), half.clone(), closing("c1", "stop")]), "end"),
         (stream([head, half]), "end"),
     ] {
@@ -494,7 +495,25 @@ fn an_exchange_can_be_cut_short_where_a_call_was_made() {
     let seen = String::from_utf8(seen).unwrap();
     assert_eq!(accumulated(&seen)["finish_reason"], "stop");
     assert!(seen.contains(r#""id":"c1""#) && seen.contains(r#""created":17,"model":"m""#), "{seen}");
-    assert!(seen.ends_with("data: [DONE]\n\n") || seen.ends_with("data: [DONE]"), "{seen}");
+    assert!(seen.ends_with("}\n\ndata: [DONE]\n\n"), "{seen}");
+
+    let mut exchange = super::exchange();
+    let text = open([chunk("c1", calls(json!([begun(0, "call_1", "bmcp_a")]))), closing("c1", "tool_calls")]);
+    exchange.feed(text.trim_end().to_owned().into());
+    assert_eq!(exchange.end_stream().next, Next::Again);
+    let end = stream([closing("c1", "stop")]);
+    assert_eq!(exchange.cut_short(), end);
+}
+
+#[test]
+fn an_empty_reason_to_finish_is_none() {
+    let mut head = chunk("c1", calls(json!([begun(0, "call_1", "bmcp_a")])));
+    head["choices"][0]["finish_reason"] = "".into();
+    let mut text = chunk("c1", json!({"content": "x"}));
+    text["choices"][0]["finish_reason"] = "".into();
+    let outcome = streamed(&[stream([head, text.clone(), closing("c1", "tool_calls")]), answer("c2", "y")]);
+    assert_eq!(outcome.next, ["again", "end"]);
+    assert!(outcome.bytes.starts_with(&open([text])), "{}", outcome.bytes);
 }
 
 #[test]
