@@ -253,7 +253,6 @@ mod tests {
             (Some("ThrottlingException"), "", "amazon bedrock: ThrottlingException"),
             (None, "", "amazon bedrock: Service Unavailable"),
             (None, "<html>down</html>", "<html>down</html>"),
-            (None, "\u{fffd}", "\u{fffd}"),
             (None, "[1]", "[1]"),
         ] {
             assert_eq!(translated(503, header, body).1["error"]["message"], message);

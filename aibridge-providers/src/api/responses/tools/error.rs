@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use serde_json::json;
 
-use super::item::text;
+use super::item::filled;
 use crate::{
     api::ProviderError,
     json::{Document, Value},
@@ -26,7 +26,7 @@ pub(super) fn event(status: u16, body: &[u8], sequence_number: u64) -> Bytes {
         _ if status < 500 => "invalid_request_error".to_owned(),
         _ => "server_error".to_owned(),
     };
-    let code = error.and_then(|error| text(error, "code")).map_or(kind.clone(), Into::into);
+    let code = error.and_then(|error| filled(error.get("code"))).map_or(kind.clone(), Into::into);
     let param = error.and_then(|error| error.get("param")).map(Value::to_value);
     let error =
         error.map_or_else(|| json!({"message": message, "type": kind, "param": param, "code": code}), Value::to_value);

@@ -3,8 +3,11 @@
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
-use super::{item, list};
-use crate::{api::tools::Kept, json::Document};
+use super::{
+    item::{self, Item, Output},
+    list,
+};
+use crate::api::tools::Kept;
 
 /// The model's turn in its true order, over all rounds, and where the provider left off.
 ///
@@ -21,17 +24,17 @@ pub(super) struct Turn {
 
 impl Turn {
     /// Takes the items that the client has been shown, the hidden ones if they are answered, and the answers.
-    pub(super) fn extend(&mut self, items: &[Document], is_ours: impl Fn(&Document) -> bool, answers: &[String]) {
-        for document in items {
-            let item = document.root();
-            if is_ours(document) {
+    pub(super) fn extend(&mut self, items: &[Output], answers: &[String]) {
+        for output in items {
+            if output.ours {
                 if !answers.is_empty() {
-                    self.entries.extend(item::replayed(std::slice::from_ref(document), true).iter().map(hidden));
+                    self.entries.extend(item::replayed([output], true).iter().map(hidden));
                 }
                 continue;
             }
-            let names = item::names(item);
-            self.entries.push(json!({"type": item::kind(item), "names": names, "said": item::said(item)}).to_string());
+            let item = Item::of(output.document.root());
+            let names: Vec<_> = item.names().collect();
+            self.entries.push(json!({"type": item.kind(), "names": names, "said": item.said()}).to_string());
             self.names.extend(names);
         }
         self.entries.extend(answers.iter().map(hidden));

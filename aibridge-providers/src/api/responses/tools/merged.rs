@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use serde_json::Value as Json;
 
-use super::{item, list};
-use crate::json::{Document, Edits, Value};
+use super::{
+    item::{Item, Output, filled},
+    list,
+};
+use crate::json::{Edits, Value};
 
 /// What the rounds' responses come to together.
 #[derive(Debug, Default)]
@@ -25,7 +28,7 @@ impl Merged {
     /// Takes note of what a response is known by, from wherever it is seen first.
     pub(super) fn identify(&mut self, response: Value<'_>) {
         if self.rounds == 0 && self.id.is_none() {
-            self.id = item::text(response, "id").map(Into::into);
+            self.id = filled(response.get("id")).map(Into::into);
             self.created_at = response.get("created_at").map(|at| Bytes::copy_from_slice(at.text()));
         }
     }
@@ -41,18 +44,18 @@ impl Merged {
     }
 
     /// Takes a round's whole response with the items that it came to.
-    pub(super) fn take(&mut self, response: Value<'_>, items: &[Document], names: &BTreeSet<String>) {
+    pub(super) fn take(&mut self, response: Value<'_>, items: &[Output]) {
         self.identify(response);
         self.rounds += 1;
-        let shown = items.iter().map(Document::root).filter(|item| !item::is_ours(*item, names));
-        self.output.extend(shown.map(|item| Bytes::copy_from_slice(item.text())));
+        let shown = items.iter().filter(|item| !item.ours);
+        self.output.extend(shown.map(|item| item.document.bytes().clone()));
         if let Some(usage) = response.get("usage").filter(|usage| usage.is_object()) {
             match &mut self.usage {
                 Some(sum) => add(sum, usage.to_value()),
                 none => *none = Some(usage.to_value()),
             }
         }
-        if let Some(text) = item::text(response, "output_text") {
+        if let Some(text) = filled(response.get("output_text")) {
             self.output_text.push_str(&text);
         }
     }
@@ -71,7 +74,7 @@ impl Merged {
         forget_tools(response, names, edits);
         if self.rounds < 2 {
             if let Some(output) = response.get("output")
-                && let Some(shown) = list::without(output, |item| item::is_ours(item, names))
+                && let Some(shown) = list::without(output, |item| Item::of(item).is_ours(names))
             {
                 edits.replace(output, shown);
             }
@@ -96,7 +99,7 @@ impl Merged {
 /// Takes the injected tools out of those that a response says it was given.
 pub(super) fn forget_tools(response: Value<'_>, names: &BTreeSet<String>, edits: &mut Edits<'_>) {
     if let Some(tools) = response.get("tools")
-        && let Some(own) = list::without(tools, |tool| item::is_ours(tool, names))
+        && let Some(own) = list::without(tools, |tool| Item::of(tool).is_ours(names))
     {
         edits.replace(tools, own);
     }

@@ -10,13 +10,14 @@ use std::{collections::BTreeSet, mem, sync::Arc};
 use bytes::Bytes;
 
 use self::{
+    item::{Output, filled},
     kept::Turn,
     merged::Merged,
     numbers::Numbers,
-    round::{Held, Outcome, Round, Whole},
+    round::{Form, Held, Outcome, Round},
 };
 use crate::{
-    api::tools::{Answer, Dialect, Finish, Kept, Next, Step, Whole as WholeEvents},
+    api::tools::{Answer, Dialect, Finish, Kept, Next, Step, Whole},
     json::{Document, Edits, Value},
 };
 
@@ -41,7 +42,7 @@ pub(in crate::api) use restore::restore;
 #[derive(Debug)]
 pub(in crate::api) struct Rounds {
     names: Arc<BTreeSet<String>>,
-    events: WholeEvents,
+    events: Whole,
     /// The reply that is being read.
     round: Round,
     /// It is not the first.
@@ -57,7 +58,7 @@ impl Rounds {
     pub(in crate::api) fn new(names: Arc<BTreeSet<String>>) -> Rounds {
         Rounds {
             names,
-            events: WholeEvents::default(),
+            events: Whole::default(),
             round: Round::default(),
             later: false,
             merged: Merged::default(),
@@ -75,17 +76,16 @@ impl Rounds {
             held.bare = round.items.is_empty();
             round.items = done;
         }
-        let ours = |item: &&Document| item::is_ours(item.root(), &self.names);
-        let calls = round.items.iter().filter(ours).map(|item| item::call(item.root(), round.id.as_deref()));
+        let calls = round.items.iter().filter(|item| item.ours).map(|item| item.call(round.id.as_deref()));
         round.calls = calls.collect();
-        self.merged.take(held.response(), &round.items, &self.names);
+        self.merged.take(held.response(), &round.items);
         let mut calls = round.calls.clone();
         let next = if held.outcome != Outcome::Completed {
             calls.extend(round.cut_calls(&calls));
             None
         } else if calls.is_empty() {
             None
-        } else if item::await_client(&round.items, &self.names) {
+        } else if item::await_client(&round.items) {
             Some(Next::Finish)
         } else {
             Some(Next::Again)
@@ -104,8 +104,7 @@ impl Rounds {
         if !self.later {
             return None;
         }
-        let names = &self.names;
-        self.turn.extend(&self.round.items, |item| item::is_ours(item.root(), names), &[]);
+        self.turn.extend(&self.round.items, &[]);
         if outcome != Outcome::Failed && self.round.calls.is_empty() {
             self.turn.answered(self.round.id.clone(), Vec::new());
         }
@@ -113,11 +112,10 @@ impl Rounds {
     }
 
     /// The answered round as a part of the turn; its items, and the results.
-    fn answer(&mut self, answers: &[Answer]) -> (Vec<Document>, Vec<String>) {
+    fn answer(&mut self, answers: &[Answer]) -> (Vec<Output>, Vec<String>) {
         let round = mem::take(&mut self.round);
         let outputs = request::outputs(&round.calls, answers);
-        let names = &self.names;
-        self.turn.extend(&round.items, |item| item::is_ours(item.root(), names), &outputs);
+        self.turn.extend(&round.items, &outputs);
         self.turn.answered(round.id, outputs.clone());
         (round.items, outputs)
     }
@@ -126,9 +124,9 @@ impl Rounds {
     fn close(&self, held: &Held) -> Bytes {
         let mut edits = Edits::new(held.document());
         self.merged.close(held.response(), &self.names, held.bare, &mut edits);
-        match &held.whole {
-            Whole::Body(_) => edits.apply(),
-            Whole::Event(event) => {
+        match &held.form {
+            Form::Body(_) => edits.apply(),
+            Form::Event(event) => {
                 self.numbers.show_late(event, &mut edits);
                 [&event.with(&edits.apply())[..], &held.after].concat().into()
             }
@@ -138,8 +136,7 @@ impl Rounds {
 
 impl Dialect for Rounds {
     fn feed(&mut self, bytes: Bytes) -> Bytes {
-        let events = self.events.take(bytes);
-        self.relay(events, false)
+        self.pass(bytes)
     }
 
     fn end_stream(&mut self) -> Step {
@@ -163,9 +160,9 @@ impl Dialect for Rounds {
             Some("incomplete") => Outcome::Incomplete,
             Some(_) => Outcome::Failed,
         };
-        self.round.id = item::text(document.root(), "id").map(Into::into);
-        self.round.items = round::output(&document, document.root());
-        let held = Held { whole: Whole::Body(document), outcome, bare: false, after: Vec::new() };
+        self.round.id = filled(document.get("id")).map(Into::into);
+        self.round.items = round::output(&document, document.root(), &self.names);
+        let held = Held { form: Form::Body(document), outcome, bare: false, after: Vec::new() };
         self.settle(held, Bytes::new())
     }
 

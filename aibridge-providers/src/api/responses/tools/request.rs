@@ -11,9 +11,9 @@ use crate::{
 
 /// `sent` with the reply's items and the results of the calls. A conversation that the provider holds has the items
 /// already.
-pub(super) fn next(sent: &Document, items: Vec<Vec<u8>>, outputs: &[String]) -> Bytes {
+pub(super) fn next(sent: &Document, items: Vec<Bytes>, outputs: &[String]) -> Bytes {
     let mut edits = Edits::new(sent);
-    let outputs = outputs.iter().map(|output| output.as_bytes().to_vec());
+    let outputs = outputs.iter().map(|output| Bytes::copy_from_slice(output.as_bytes()));
     if sent.get("conversation").is_some_and(|conversation| !conversation.is_null()) {
         edits.set(sent.root(), "input", list::array(outputs));
         return edits.apply();
@@ -22,7 +22,7 @@ pub(super) fn next(sent: &Document, items: Vec<Vec<u8>>, outputs: &[String]) -> 
     match sent.get("input") {
         Some(input) if input.is_array() => added.for_each(|item| edits.append(input, item)),
         input => {
-            let prompt = input.filter(|input| input.is_string()).map(message);
+            let prompt = input.filter(|input| input.is_string()).map(|text| message(text).into());
             edits.set(sent.root(), "input", list::array(prompt.into_iter().chain(added)));
         }
     }
@@ -47,17 +47,19 @@ pub(super) fn outputs(calls: &[Call], answers: &[Answer]) -> Vec<String> {
 
 /// A text, or a list of parts if there are images. The API has no flag for an error, so it is said.
 fn output(answer: Option<&Answer>) -> Json {
-    let Some(answer) = answer else { return "Error: there is no result".into() };
-    let error = answer.is_error.then_some("Error: ").unwrap_or_default();
+    // Every call has to be answered.
+    let Some(answer) = answer else { return "Error: the tool gave no result".into() };
+    let texts: Vec<_> = answer.parts.iter().map(|part| if let Part::Text(text) = part { text } else { "" }).collect();
+    let says_so = texts.iter().any(|text| text.to_ascii_lowercase().contains("error"));
+    let error = if answer.is_error && !says_so { "Error: " } else { "" };
     if answer.parts.iter().all(|part| matches!(part, Part::Text(_))) {
-        let texts: Vec<_> = answer
-            .parts
-            .iter()
-            .filter_map(|part| if let Part::Text(text) = part { Some(text.as_str()) } else { None })
-            .collect();
-        return format!("{error}{}", texts.join("\n")).into();
+        return match texts.join("\n") {
+            text if !text.is_empty() => format!("{error}{text}").into(),
+            _ if answer.is_error => "Error: the tool failed".into(),
+            _ => "(no output)".into(),
+        };
     }
-    let error = (!error.is_empty()).then(|| json!({"type": "input_text", "text": error.trim_end()}));
+    let error = (!error.is_empty()).then(|| json!({"type": "input_text", "text": "Error:"}));
     let parts = answer.parts.iter().map(|part| match part {
         Part::Text(text) => json!({"type": "input_text", "text": text}),
         Part::Image { media_type, base64 } => {

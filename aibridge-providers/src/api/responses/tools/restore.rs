@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{item, list, request};
+use super::{
+    item::{self, Item, filled},
+    list, request,
+};
 use crate::{
     api::tools::Kept,
     json::{Document, Edits, Value},
@@ -19,7 +22,7 @@ use crate::{
 pub(in crate::api) fn restore(document: &Document, find: &mut dyn FnMut(&str) -> Option<Arc<Kept>>) -> Option<Bytes> {
     let mut edits = Edits::new(document);
     let input = document.get("input");
-    let items: Vec<Value<'_>> = input.into_iter().flat_map(Value::elements).collect();
+    let items: Vec<Item<'_>> = input.into_iter().flat_map(Value::elements).map(Item::of).collect();
     let mut added: Vec<(usize, Vec<u8>)> = Vec::new();
     let mut put: Vec<Arc<Kept>> = Vec::new();
 
@@ -29,17 +32,17 @@ pub(in crate::api) fn restore(document: &Document, find: &mut dyn FnMut(&str) ->
         && let Some(last) = turn.get("last").filter(|last| last.is_string())
     {
         edits.replace(previous, last.text());
-        let first = items.iter().position(|item| is_output(*item)).unwrap_or(0);
+        let first = items.iter().position(Item::is_output).unwrap_or(0);
         added.extend(outputs(&turn).map(|output| (first, output)));
         put.push(kept);
     }
 
     let mut places = HashMap::new();
-    for (place, item) in items.iter().enumerate().filter(|(_, item)| !is_output(**item)) {
-        places.extend(item::names(*item).into_iter().map(|name| (name, place)));
+    for (place, item) in items.iter().enumerate().filter(|(_, item)| !item.is_output()) {
+        places.extend(item.names().map(|name| (name, place)));
     }
     for (place, item) in items.iter().enumerate() {
-        for name in item::names(*item) {
+        for name in item.names() {
             let Some(kept) = find(&name).filter(|kept| !put.iter().any(|other| Arc::ptr_eq(kept, other))) else {
                 continue;
             };
@@ -77,20 +80,16 @@ fn outputs(turn: &Document) -> impl Iterator<Item = Vec<u8>> {
     turn.get("outputs").into_iter().flat_map(Value::elements).map(|output| output.text().to_vec())
 }
 
-fn is_output(item: Value<'_>) -> bool {
-    item::kind(item).ends_with("_output")
-}
-
 /// A turn as it was, beside the items in which the client sends it.
 struct Alignment<'a> {
-    items: &'a [Value<'a>],
+    items: &'a [Item<'a>],
     /// The turn's items, and where those are that the client sent.
     turn: Vec<(Value<'a>, Option<usize>)>,
 }
 
 impl<'a> Alignment<'a> {
     /// `None` if nothing of the turn is there.
-    fn of(turn: &'a Document, items: &'a [Value<'a>], places: &HashMap<String, usize>) -> Option<Alignment<'a>> {
+    fn of(turn: &'a Document, items: &'a [Item<'a>], places: &HashMap<String, usize>) -> Option<Alignment<'a>> {
         let mut last = None;
         let mut turn: Vec<_> = turn
             .get("turn")?
@@ -107,15 +106,15 @@ impl<'a> Alignment<'a> {
         // Messages without an id are known by what they say, if they stand where they should.
         for at in 0..turn.len() {
             let (entry, None) = turn[at] else { continue };
-            let Some(said) = item::text(entry, "said") else { continue };
+            let Some(said) = filled(entry.get("said")) else { continue };
             let before = turn[..at].iter().rev().find_map(|(_, place)| *place);
             let behind = turn[at..].iter().find_map(|(_, place)| *place);
-            let says = |place: &usize| item::said(items[*place]).is_some_and(|other| other == *said);
+            let says = |place: &usize| items[*place].said().is_some_and(|other| other == *said);
             turn[at].1 = match (before, behind) {
                 (Some(before), _) => {
-                    (before + 1..behind.unwrap_or(items.len())).take_while(|place| is_models(items[*place])).find(says)
+                    (before + 1..behind.unwrap_or(items.len())).take_while(|place| items[*place].is_models()).find(says)
                 }
-                (None, Some(behind)) => (0..behind).rev().take_while(|place| is_models(items[*place])).find(says),
+                (None, Some(behind)) => (0..behind).rev().take_while(|place| items[*place].is_models()).find(says),
                 (None, None) => None,
             };
         }
@@ -129,31 +128,26 @@ impl<'a> Alignment<'a> {
         let mut bare = false;
         for (at, (entry, place)) in self.turn.iter().enumerate() {
             let Some(hidden) = entry.get("item") else {
-                if item::kind(*entry) == "reasoning" {
-                    bare = place.is_none_or(|place| item::text(self.items[place], "id").is_none());
+                if Item::of(*entry).kind() == "reasoning" {
+                    bare = place.is_none_or(|place| self.items[place].id().is_none());
                 }
                 continue;
             };
             let before = self.turn[..at].iter().rev().find_map(|(_, place)| *place);
             let behind = self.turn[at..].iter().find_map(|(_, place)| *place);
             let Some(place) = behind.or(before.map(|before| before + 1)) else { continue };
+            let is_output = Item::of(hidden).is_output();
             let text = Bytes::copy_from_slice(hidden.text());
             let json = match Document::parse(text) {
                 // The API refuses an id whose reasoning it is not given.
-                Ok(call) if bare && item::kind(hidden) == "function_call" => item::anonymous(&call),
+                Ok(call) if bare && !is_output => item::anonymous(&call),
                 _ => hidden.text().to_vec(),
             };
-            bare &= !is_output(hidden);
+            bare &= !is_output;
             added.push((place, json));
         }
         added
     }
-}
-
-/// Whether the item is the model's.
-fn is_models(item: Value<'_>) -> bool {
-    !is_output(item)
-        && !matches!(item.get("role").and_then(Value::as_str).as_deref(), Some("user" | "system" | "developer"))
 }
 
 #[cfg(test)]

@@ -1,27 +1,37 @@
 //! One reply of the provider's, as far as it has come.
 
-use bytes::Bytes;
+use std::collections::BTreeSet;
 
-use super::{event::Event, item};
+use super::{
+    event::Event,
+    item::{self, Output, filled},
+};
 use crate::{
-    api::tools::Call,
+    api::{tools::Call, wire::Budget},
     json::{Document, Value},
 };
 
-#[derive(Debug, Default)]
+/// How much is kept of a reply's stream, in bytes. No event and no reply is that large; a provider that never ends one must
+/// not fill the memory.
+pub(super) const MAX_KEPT: usize = 32 << 20;
+
+#[derive(Debug)]
 pub(super) struct Round {
     /// The provider's id of the response.
     pub(super) id: Option<String>,
     /// The calls that have been taken out of the stream, in their order.
     pub(super) hidden: Vec<Hidden>,
     /// The items that are done, with their index: some providers leave them out of the whole response.
-    pub(super) done: Vec<(Option<u64>, Document)>,
+    done: Vec<(Option<u64>, Output)>,
+    budget: Budget,
+    /// An event was too large to be read, and with it the rest of the stream.
+    pub(super) lost: bool,
     /// The provider has reported an error.
     pub(super) failed: bool,
     /// What ends the reply.
     pub(super) held: Option<Held>,
     /// All items of the whole reply.
-    pub(super) items: Vec<Document>,
+    pub(super) items: Vec<Output>,
     /// Its calls of injected tools.
     pub(super) calls: Vec<Call>,
 }
@@ -30,7 +40,7 @@ pub(super) struct Round {
 #[derive(Debug)]
 pub(super) struct Hidden {
     index: Option<u64>,
-    item: Document,
+    item: Output,
     arguments: String,
     done: bool,
 }
@@ -47,7 +57,7 @@ pub(super) enum Outcome {
 /// The whole response, held back until it is known whether it is the last.
 #[derive(Debug)]
 pub(super) struct Held {
-    pub(super) whole: Whole,
+    pub(super) form: Form,
     pub(super) outcome: Outcome,
     /// The response itself leaves its items out.
     pub(super) bare: bool,
@@ -56,18 +66,41 @@ pub(super) struct Held {
 }
 
 #[derive(Debug)]
-pub(super) enum Whole {
+pub(super) enum Form {
     Event(Event),
     Body(Document),
 }
 
+impl Default for Round {
+    fn default() -> Round {
+        Round {
+            id: None,
+            hidden: Vec::new(),
+            done: Vec::new(),
+            budget: Budget::new(MAX_KEPT),
+            lost: false,
+            failed: false,
+            held: None,
+            items: Vec::new(),
+            calls: Vec::new(),
+        }
+    }
+}
+
 impl Round {
+    /// Takes an item that is done. Those that are too much are left to the whole response.
+    pub(super) fn keep(&mut self, index: Option<u64>, item: Output) {
+        if self.budget.take(item.document.bytes().len()) {
+            self.done.push((index, item));
+        }
+    }
+
     /// Takes an item of the stream that calls an injected tool; gives its index, if it has one.
-    pub(super) fn hide(&mut self, index: Option<u64>, item: Document, done: bool) {
-        let arguments = item.get("arguments").and_then(Value::as_str).unwrap_or_default().into_owned();
+    pub(super) fn hide(&mut self, index: Option<u64>, item: Output, done: bool) {
+        let arguments = item.document.get("arguments").and_then(Value::as_str).unwrap_or_default().into_owned();
         let same = |hidden: &&mut Hidden| match (hidden.index, index) {
             (Some(known), Some(index)) => known == index,
-            _ => item::text(hidden.item.root(), "id") == item::text(item.root(), "id"),
+            _ => hidden.item.text("id") == item.text("id"),
         };
         match self.hidden.iter_mut().find(same) {
             Some(hidden) => *hidden = Hidden { index: hidden.index, item, arguments, done },
@@ -78,16 +111,19 @@ impl Round {
     /// Whether the event belongs to a hidden item, whose arguments it may bring.
     pub(super) fn is_hidden(&mut self, event: &Event) -> bool {
         let index = event.get("output_index").and_then(Value::as_u64);
-        let id = item::text(event.document.root(), "item_id");
+        let id = filled(event.get("item_id"));
         let Some(hidden) = self.hidden.iter_mut().find(|hidden| match (hidden.index, index) {
             (Some(hidden), Some(index)) => hidden == index,
-            _ => id.is_some() && id == item::text(hidden.item.root(), "id"),
+            _ => id.is_some() && id == hidden.item.text("id"),
         }) else {
             return false;
         };
         match &*event.kind() {
             "response.function_call_arguments.delta" => {
-                hidden.arguments.push_str(&event.get("delta").and_then(Value::as_str).unwrap_or_default());
+                let delta = event.get("delta").and_then(Value::as_str).unwrap_or_default();
+                if self.budget.take(delta.len()) {
+                    hidden.arguments.push_str(&delta);
+                }
             }
             "response.function_call_arguments.done" => {
                 if let Some(arguments) = event.get("arguments").and_then(Value::as_str) {
@@ -100,7 +136,7 @@ impl Round {
     }
 
     /// The items that were done, in the order of their indexes.
-    pub(super) fn take_done(&mut self) -> Vec<Document> {
+    pub(super) fn take_done(&mut self) -> Vec<Output> {
         let mut done = std::mem::take(&mut self.done);
         // Those without one come last, as they came.
         done.sort_by_key(|(index, _)| index.unwrap_or(u64::MAX));
@@ -111,26 +147,26 @@ impl Round {
     /// The hidden calls that are not among `calls`, as far as their arguments have come.
     pub(super) fn cut_calls(&self, calls: &[Call]) -> Vec<Call> {
         let id = self.id.as_deref();
-        let calls_cut = self.hidden.iter().map(|hidden| Call {
-            arguments: item::arguments(&hidden.arguments, !hidden.done),
-            ..item::call(hidden.item.root(), id)
-        });
+        let calls_cut = self
+            .hidden
+            .iter()
+            .map(|hidden| Call { arguments: item::arguments(&hidden.arguments, !hidden.done), ..hidden.item.call(id) });
         calls_cut.filter(|cut| calls.iter().all(|call| call.id != cut.id)).collect()
     }
 }
 
 impl Held {
     pub(super) fn document(&self) -> &Document {
-        match &self.whole {
-            Whole::Event(event) => &event.document,
-            Whole::Body(document) => document,
+        match &self.form {
+            Form::Event(event) => &event.document,
+            Form::Body(document) => document,
         }
     }
 
     pub(super) fn response(&self) -> Value<'_> {
-        match &self.whole {
-            Whole::Event(event) => response(event).unwrap_or(event.document.root()),
-            Whole::Body(document) => document.root(),
+        match &self.form {
+            Form::Event(event) => response(event).unwrap_or(event.document.root()),
+            Form::Body(document) => document.root(),
         }
     }
 }
@@ -141,13 +177,7 @@ pub(super) fn response(event: &Event) -> Option<Value<'_>> {
 }
 
 /// The items that a response says its output is.
-pub(super) fn output(document: &Document, response: Value<'_>) -> Vec<Document> {
+pub(super) fn output(document: &Document, response: Value<'_>, names: &BTreeSet<String>) -> Vec<Output> {
     let items = response.get("output").into_iter().flat_map(Value::elements);
-    items.filter_map(|item| own(document, item)).collect()
-}
-
-/// An object of a document as one of its own.
-pub(super) fn own(document: &Document, object: Value<'_>) -> Option<Document> {
-    let text: Bytes = document.bytes().slice(document.span(object));
-    Document::parse(text).ok()
+    items.filter_map(|item| Output::read(document, item, names)).collect()
 }

@@ -1,18 +1,25 @@
 //! The event streams of all rounds as one.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use super::{
     Rounds,
     event::{Event, Piece},
-    item, merged,
-    round::{self, Held, Outcome, Whole},
+    item::{Output, filled},
+    merged,
+    round::{self, Form, Held, MAX_KEPT, Outcome},
 };
 use crate::{
     json::{Edits, Value},
     sse,
 };
+
+/// What an event has in it that holds an item, and one that holds the response.
+static NEEDLES: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| [Finder::new("output_item"), Finder::new("\"response\"")]);
 
 /// What becomes of an event.
 enum Shown {
@@ -22,6 +29,21 @@ enum Shown {
 }
 
 impl Rounds {
+    /// What the client gets of the next bytes.
+    pub(super) fn pass(&mut self, bytes: Bytes) -> Bytes {
+        if self.round.lost {
+            return if self.is_changed() { Bytes::new() } else { bytes };
+        }
+        let events = self.events.take(bytes);
+        let shown = self.relay(events, false);
+        if self.events.len() <= MAX_KEPT {
+            return shown;
+        }
+        self.round.lost = true;
+        let open = self.events.rest();
+        if self.is_changed() { shown } else { [shown, open].concat().into() }
+    }
+
     /// What the client gets of whole events; of an event that broke off, if `cut`.
     pub(super) fn relay(&mut self, frame: Bytes, cut: bool) -> Bytes {
         if !self.is_read(&frame) {
@@ -52,9 +74,7 @@ impl Rounds {
     /// Whether events have to be looked into. Before the first call of an injected tool only those that hold an item or
     /// the response: the rest are as they were.
     fn is_read(&self, events: &[u8]) -> bool {
-        self.is_changed()
-            || memmem::find(events, b"output_item").is_some()
-            || memmem::find(events, b"\"response\"").is_some()
+        self.is_changed() || NEEDLES.iter().any(|needle| needle.find(events).is_some())
     }
 
     /// Whether the client's stream is no longer the provider's.
@@ -89,7 +109,7 @@ impl Rounds {
         if let Some(response) = round::response(&event) {
             self.merged.identify(response);
             if self.round.id.is_none() {
-                self.round.id = item::text(response, "id").map(Into::into);
+                self.round.id = filled(response.get("id")).map(Into::into);
             }
         }
         let hidden = match &*event.kind() {
@@ -114,9 +134,10 @@ impl Rounds {
 
     /// Takes an item; whether it is hidden.
     fn item(&mut self, event: &Event, done: bool) -> bool {
-        let Some(item) = event.get("item").and_then(|item| round::own(&event.document, item)) else { return false };
+        let read = |item| Output::read(&event.document, item, &self.names);
+        let Some(item) = event.get("item").and_then(read) else { return false };
         let index = event.get("output_index").and_then(Value::as_u64);
-        let hidden = item::is_ours(item.root(), &self.names);
+        let hidden = item.ours;
         if hidden {
             self.round.hide(index, item.clone(), done);
             if let Some(index) = index {
@@ -124,7 +145,7 @@ impl Rounds {
             }
         }
         if done {
-            self.round.done.push((index, item));
+            self.round.keep(index, item);
         }
         hidden
     }
@@ -132,15 +153,15 @@ impl Rounds {
     /// Takes the event that ends a reply. It is held back if this may not be the last, or if something is to be kept
     /// before the client comes back.
     fn end(&mut self, event: Event, outcome: Outcome) -> Shown {
-        let items = round::response(&event).map(|response| round::output(&event.document, response));
+        let items = round::response(&event).map(|response| round::output(&event.document, response, &self.names));
         let items = items.unwrap_or_default();
-        if !self.is_changed() && !items.iter().any(|item| item::is_ours(item.root(), &self.names)) {
+        if !self.is_changed() && !items.iter().any(|item| item.ours) {
             return self.show(&event);
         }
         let outcome = if self.round.failed { Outcome::Failed } else { outcome };
         self.numbers.pass_over(&event);
         self.round.items = items;
-        self.round.held = Some(Held { whole: Whole::Event(event), outcome, bare: false, after: Vec::new() });
+        self.round.held = Some(Held { form: Form::Event(event), outcome, bare: false, after: Vec::new() });
         Shown::Hidden
     }
 

@@ -1,5 +1,6 @@
 //! Exchanges with a provider that these tests play, as the SDKs' accumulators see them.
 
+mod any;
 mod blocking;
 mod request;
 mod restore;
@@ -203,12 +204,13 @@ fn steps<R>(request: &Value, replies: &[R], mut take: impl FnMut(&mut Rounds, &m
 fn streamed<'a>(request: &Value, replies: &'a [String]) -> Went {
     let whole: Vec<Vec<&[u8]>> = replies.iter().map(|reply| vec![reply.as_bytes()]).collect();
     let went = exchange(request, &whole);
-    for at in 0..replies.iter().map(String::len).max().unwrap_or(0) {
-        let halves = |reply: &'a String| -> Vec<&'a [u8]> {
+    // Each time at every 40th position, so that it is every one in the end.
+    for at in 0..40 {
+        let pieces = |reply: &'a String| {
             let (head, tail) = reply.as_bytes().split_at(at.min(reply.len()));
-            vec![head, tail]
+            [head].into_iter().chain(tail.chunks(40)).collect()
         };
-        let split: Vec<_> = replies.iter().map(halves).collect();
+        let split: Vec<Vec<&[u8]>> = replies.iter().map(pieces).collect();
         assert_eq!(exchange(request, &split), went, "split at {at}");
     }
     let bytes: Vec<Vec<&[u8]>> = replies.iter().map(|reply| reply.as_bytes().chunks(1).collect()).collect();

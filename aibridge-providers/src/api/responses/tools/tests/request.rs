@@ -23,7 +23,7 @@ fn everything_else_stays_as_it_was() {
     let text = std::str::from_utf8(&next).unwrap();
     assert!(text.starts_with(head) && text.ends_with(&format!(" ], \"n\"{tail}")), "{text}");
     // Nobody answered.
-    assert_eq!(value(&next)["input"][2]["output"], "Error: there is no result");
+    assert_eq!(value(&next)["input"][2]["output"], "Error: the tool gave no result");
 }
 
 #[test]
@@ -93,7 +93,9 @@ fn results_are_text_unless_there_are_images() {
     let said = |text: &str| json!({"type": "input_text", "text": text});
     let shown = json!({"type": "input_image", "image_url": "data:image/png;base64,iVBO"});
     for (parts, is_error, output) in [
-        (vec![], false, json!("")),
+        (vec![], false, json!("(no output)")),
+        (vec![], true, json!("Error: the tool failed")),
+        (vec![text("an error")], true, json!("an error")),
         (vec![text("a")], false, json!("a")),
         (vec![text("a"), text("b")], false, json!("a\nb")),
         (vec![text("a")], true, json!("Error: a")),

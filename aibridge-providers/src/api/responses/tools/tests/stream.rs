@@ -17,7 +17,7 @@ fn without_calls_and_without_our_tools_every_byte_and_buffer_is_the_same() {
         .says("msg_1", "output_item and \"response\"")
         .calls("1", "mine", "{}");
     let stream = format!(": hello\n\n{}: bye\n\ndata: [DONE]\n\n", reply.stream());
-    let went = streamed(&request(), &[stream.clone()]);
+    let went = streamed(&request(), std::slice::from_ref(&stream));
     assert_eq!((went.shown, went.calls, went.kept, went.ended), (stream.clone(), vec![vec![]], None, true));
     // Not a copy of them.
     let frame = Bytes::from(stream);
@@ -99,21 +99,18 @@ fn three_rounds_are_one_response() {
     let one = Reply::new("resp_1").reasoning("rs_1").calls("1", OURS[0], "{}");
     let two = Reply::new("resp_2").says("msg_1", "more").reasoning("rs_2").calls("2", OURS[1], "{}");
     let three = Reply::new("resp_3").reasoning("rs_3").says("msg_2", "done");
-    let went = streamed(&request(), &[one.stream(), two.stream(), three.stream()]);
+    let streams = [one.stream(), two.stream(), three.stream()];
+    let went = streamed(&request(), &streams);
+    for at in 0..streams.iter().map(String::len).max().unwrap() {
+        let halves = streams.iter().map(|stream| stream.as_bytes().split_at(at.min(stream.len())));
+        let split: Vec<_> = halves.map(|(head, tail)| vec![head, tail]).collect();
+        assert_eq!(exchange(&request(), &split), went, "split at {at}");
+    }
     let response = accumulated(&went.shown);
     assert_eq!(ids(&response["output"]), ["rs_1", "msg_1", "rs_2", "rs_3", "msg_2"]);
     assert_eq!(response["usage"]["total_tokens"], 36);
     assert_eq!(ids(&went.requests[1]["input"]), ["hi", "rs_1", "fc_1", "call_1", "msg_1", "rs_2", "fc_2", "call_2"]);
-    let kept = went.kept.unwrap();
-    assert_eq!(
-        kept.keys[..3],
-        ["resp_1", "rs_1", "encrypted:".to_owned().as_str()].map(|key| kept
-            .keys
-            .iter()
-            .find(|known| known.starts_with(key))
-            .unwrap()
-            .clone())
-    );
+    assert_eq!(went.kept.unwrap().keys[..2], ["resp_1", "rs_1"]);
 }
 
 #[test]
