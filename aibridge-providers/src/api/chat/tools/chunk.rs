@@ -121,10 +121,14 @@ impl<'a> Choice<'a> {
 
     /// Whether the message says anything beside role and tool calls.
     pub(super) fn says(self) -> bool {
-        let blank = |value: Value<'_>| matches!(value.text(), b"null" | b"\"\"" | b"[]" | b"{}");
         let mut members = self.message.into_iter().flat_map(Value::members);
-        members.any(|(key, value)| !matches!(&*key, "role" | "tool_calls") && !blank(value))
+        members.any(|(key, value)| !matches!(&*key, "role" | "tool_calls") && !is_blank(value))
     }
+}
+
+/// Whether a value says nothing.
+pub(super) fn is_blank(value: Value<'_>) -> bool {
+    matches!(value.text(), b"null" | b"\"\"" | b"[]" | b"{}")
 }
 
 /// Where `part` lies in `whole`.
