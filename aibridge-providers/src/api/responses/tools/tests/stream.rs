@@ -76,6 +76,23 @@ fn only_the_numbers_and_the_response_change() {
 }
 
 #[test]
+fn data_of_several_lines_is_one_document() {
+    let lines = |reply: &Reply| reply.stream().replace(",\"output_index\"", ",\ndata: \"output_index\"");
+    let one = Reply::new("resp_1").says("msg_1", "a").calls("1", OURS[0], "{}");
+    let two = Reply::new("resp_2").says("msg_2", "b");
+    let went = split(&request(), &[lines(&one), lines(&two)]);
+    assert_eq!(ids(&accumulated(&went.shown)["output"]), ["msg_1", "msg_2"]);
+    assert!(went.shown.contains(",\ndata: \"output_index\":1"));
+}
+
+#[test]
+fn a_provider_that_calls_a_response_by_several_names_is_left_alone() {
+    let reply = Reply::new("resp_1").says("msg_1", "a");
+    let stream = reply.stream().replacen("resp_1", "resp_0", 1);
+    assert_eq!(streamed(&request(), std::slice::from_ref(&stream)).shown, stream);
+}
+
+#[test]
 fn parallel_calls_of_one_tool_are_all_run() {
     let one = Reply::new("resp_1")
         .calls("1", OURS[0], "{\"n\":1}")
