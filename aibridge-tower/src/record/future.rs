@@ -18,7 +18,7 @@ use tower_service::Service;
 use super::{
     INTERCEPTION_ID, Interception, InterceptionFailed, RecordingPolicy, ResponseBody, RoundTrip, body::Treatment,
 };
-use crate::{BoxError, body, context::Round, parse::AiBody, refuse};
+use crate::{BoxError, Credential, body, context::Round, keys::Remember, parse::AiBody, refuse};
 
 pin_project! {
     /// The future of [`Record`](super::Record).
@@ -191,13 +191,17 @@ fn end_after_start(mut started: Started, interception: Interception) {
 fn observe<B>(
     api: Api,
     treatment: Treatment,
-    trip: RoundTrip,
+    mut trip: RoundTrip,
     response: Response<B>,
 ) -> Response<body::ResponseBody<ResponseBody<B>>>
 where
     B: Body<Data = Bytes>,
 {
     let (mut head, inner) = response.into_parts();
+    if let Some(credential) = head.extensions.get::<Credential>() {
+        trip.interception().credential(&credential.hint);
+    }
+    trip.remember(head.extensions.remove::<Remember>());
     let interception = trip.interception().clone();
     head.headers.insert(INTERCEPTION_ID, interception.header());
     let body = match head.extensions.get::<Refusal>() {

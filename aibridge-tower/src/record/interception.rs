@@ -68,6 +68,8 @@ pub struct Summary {
 struct State {
     recorded: bool,
     rounds: u32,
+    /// The credential of the last reply, if it is not the one named at the start.
+    credential_hint: Option<String>,
     summary: Summary,
 }
 
@@ -86,7 +88,7 @@ impl Interception {
             output_tokens: 0,
             unobserved: 0,
         };
-        let state = Mutex::new(State { recorded: true, rounds: 0, summary });
+        let state = Mutex::new(State { recorded: true, rounds: 0, credential_hint: None, summary });
         Interception(Arc::new(Shared {
             start,
             recorder: settings.recorder.clone(),
@@ -141,6 +143,12 @@ impl Interception {
 
     pub(super) fn status(&self, status: u16) {
         self.0.state().summary.status = Some(status);
+    }
+
+    /// The credential that the reply came to.
+    pub(super) fn credential(&self, hint: &str) {
+        let other = (hint != self.0.start.credential_hint).then(|| hint.to_owned());
+        self.0.state().credential_hint = other;
     }
 
     pub(super) fn first_byte(&self) {
@@ -274,7 +282,7 @@ impl Drop for Shared {
             ttfb: summary.ttfb,
             duration,
             response_bytes: summary.response_bytes,
-            credential_hint: None,
+            credential_hint: state.credential_hint.take(),
             metadata,
         })));
     }

@@ -4,10 +4,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use aibridge_providers::{
-    api::{Api, IncludeUsage, Refusal, chat},
-    provider::{Instance, Secret},
-};
+use aibridge_providers::api::{Api, IncludeUsage, Refusal, chat};
 use aibridge_store::record::Start;
 use bytes::Bytes;
 use chrono::Utc;
@@ -98,7 +95,7 @@ fn start(extensions: &Extensions, body: &AiBody) -> Result<Start, Refusal> {
     let instance = &route.instance;
     let (credential_kind, credential_hint) = match extensions.get::<Byok>() {
         Some(byok) => ("byok", byok.hint.clone()),
-        None => ("centralized", central(instance).map(Secret::hint).unwrap_or_default()),
+        None => ("centralized", instance.pool().hint(0)),
     };
     let facts = body.facts();
     let caller = body.caller().clone();
@@ -125,12 +122,4 @@ fn start(extensions: &Extensions, body: &AiBody) -> Result<Start, Refusal> {
         started_at: Utc::now(),
         request_bytes: body.received(),
     })
-}
-
-/// The credential that is used unless one further in is chosen.
-fn central(instance: &Instance) -> Option<&Secret> {
-    match &instance.bedrock {
-        Some(settings) => settings.credentials.first().map(|pair| &pair.id),
-        None => instance.keys.first(),
-    }
 }

@@ -54,14 +54,14 @@ where
     }
     let Some(request) = turn.next(&answers) else {
         watch.over();
-        return Came::End(turn.api().error_event(&unreadable()));
+        return Came::End(turn.refuse(&unreadable()));
     };
     let response = call(&mut turn.inner, request).await.map_err(Into::<BoxError>::into);
     watch.over();
     let response = match response {
         Ok(response) => response,
         Err(error) => {
-            return Came::End(turn.api().error_event(&refuse::refusal_of(error.as_ref())));
+            return Came::End(turn.refuse(&refuse::refusal_of(error.as_ref())));
         }
     };
     let (head, body) = response.into_parts();
@@ -71,10 +71,10 @@ where
         return Came::End(turn.exchange.provider_error(head.status.as_u16(), &body));
     }
     match coding(&head.headers) {
-        _ if !is_event_stream(&head.headers) => Came::End(turn.api().error_event(&unreadable())),
+        _ if !is_event_stream(&head.headers) => Came::End(turn.refuse(&unreadable())),
         Coding::Plain => Came::Round { turn, body, decoder: None },
         Coding::Coded(decoder) => Came::Round { turn, body, decoder: Some(decoder) },
-        Coding::Unreadable => Came::End(turn.api().error_event(&unreadable())),
+        Coding::Unreadable => Came::End(turn.refuse(&unreadable())),
     }
 }
 

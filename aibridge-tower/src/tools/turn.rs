@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use aibridge_mcp::Toolbox;
 use aibridge_providers::{
     api::{
-        Api,
+        Refusal,
         tools::{Answer, Call, Exchange, Finish},
     },
     json::Document,
@@ -47,8 +47,9 @@ impl<S> Turn<S> {
         Turn { inner, exchange, runner, head, body, rounds: 0 }
     }
 
-    pub(super) fn api(&self) -> Api {
-        self.body.api()
+    /// Ends a stream with an error of the gateway's.
+    pub(super) fn refuse(&mut self, refusal: &Refusal) -> Bytes {
+        self.exchange.provider_error(refusal.reason.status().as_u16(), &self.body.api().format().body(refusal))
     }
 
     /// The first round has been answered.

@@ -4,8 +4,10 @@ mod accounts;
 mod command;
 mod config;
 mod demo;
+mod external_auth;
 mod identity;
 mod logging;
+mod mcp;
 mod reload;
 mod retention;
 mod serve;
@@ -61,6 +63,7 @@ fn run(command: Command, config: Config, warnings: Vec<Warning>, split: &Split) 
             Command::Demo => server::run(config, warnings, None).await,
             Command::Tokens => command::tokens(&config, arguments).await,
             Command::Users => command::users(&config, arguments).await,
+            Command::ExternalAuth => command::external_auth(&config, arguments).await,
             Command::Interceptions => command::interceptions(&config, arguments).await,
             Command::Check | Command::Help | Command::Version => {
                 print!("{}", check::report(&config, &warnings));

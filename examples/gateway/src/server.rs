@@ -13,9 +13,12 @@ use crate::{
     accounts,
     config::{Config, RecordingPolicy, Warning},
     demo,
+    external_auth::{self, ExternalAuth},
     identity::identity,
-    logging, reload, retention,
-    serve::{self, Health, Listen, Parts, Settings, TlsFiles},
+    logging,
+    mcp::{self, CoderTokens},
+    reload, retention,
+    serve::{self, Health, Host, Listen, Parts, Settings, TlsFiles},
 };
 
 /// As good as no limit.
@@ -60,19 +63,29 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
     if let Some(keep) = config.gateway.retention {
         tokio::spawn(retention::run(store.clone(), keep, stop.clone()));
     }
+    let tokens = config.mcp.coder.as_ref().map(|_| CoderTokens::default());
+    let identity = identity(&config.authentication, &store, tokens.as_ref())?;
+    let access_url = &config.host.access_url;
+    let links = external_auth::links(&config.mcp, &store, access_url, &config.host.data_dir)?;
+    let mcp = mcp::servers(&config.mcp, links.as_ref(), tokens)?;
+    let external_auth =
+        links.map(|links| Arc::new(ExternalAuth::new(links, identity.clone(), mcp.clone(), access_url)));
     let dump = dump(&config)?;
     let parts = Parts {
         registry: registry.clone(),
-        identity: identity(&config.authentication, &store)?,
+        identity,
         recorder: recorder(&config, &store),
         dump: dump.clone(),
         // This runtime outlives the workers', which serve.
         aws: Credentials::new(),
         settings: settings(&config),
     };
-    let health = Health { store: store.clone(), registry };
-    listener.serve(parts, health, stop).await.map_err(|error| anyhow!(error))?;
+    let host = Host { health: Health { store: store.clone(), registry }, external_auth };
+    listener.serve(parts, host, stop).await.map_err(|error| anyhow!(error))?;
     tokio::task::spawn_blocking(move || dump.finish()).await?;
+    if let Some(mcp) = mcp {
+        mcp.close().await;
+    }
     store.close().await.context("the last records could not be written")?;
     tracing::info!("stopped");
     Ok(())

@@ -109,8 +109,9 @@ impl<'d> Client<'d> {
         let mut client = Client { names: Vec::new(), count: 0, place: Place::Absent };
         for tool in top.iter().chain(&additional).flat_map(|tools| tools.elements()) {
             client.names.extend(name(api, tool).and_then(Value::as_str));
-            client.count += match tool.get("tools") {
-                Some(inner) if api == Api::Responses && inner.is_array() => inner.elements().count(),
+            let namespace = if api == Api::Responses { tool.get("tools") } else { None };
+            client.count += match namespace {
+                Some(inner) if inner.is_array() => inner.elements().count(),
                 _ => 1,
             };
         }

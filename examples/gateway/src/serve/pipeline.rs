@@ -13,12 +13,12 @@ use aibridge_tower::{
     actor_headers::{ActorHeaderNames, ActorHeadersLayer},
     auth::{AuthLayer, Authenticate},
     bedrock::{BedrockLayer, Credentials, ProxiedBody, ProxiedLayer},
-    dump::{DumpLayer, RequestBody},
+    dump::{self, DumpLayer},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
     parse::ParseLayer,
-    passthrough::PassthroughLayer,
+    passthrough::{self, PassthroughLayer},
     record::{RecordLayer, RecordingPolicy, follow::FollowLayer},
     route::{ProbeLayer, RouteLayer},
     shape::ShapeLayer,
@@ -30,6 +30,9 @@ use tower::{Service, ServiceBuilder};
 
 use super::access_log::AccessLogLayer;
 use crate::identity::Identity;
+
+/// The body of a request that is only passed through, as it reaches the provider.
+type ProxiedRequest = dump::RequestBody<ProxiedBody<passthrough::RequestBody<Incoming>>>;
 
 /// What the pipeline is made of.
 #[derive(Clone)]
@@ -75,7 +78,7 @@ where
 {
     let Parts { registry, identity, recorder, aws, dump, settings } = parts;
     let upstream = Upstream::builder().header_timeout(settings.header_timeout);
-    let upstream = upstream.build::<RequestBody<ProxiedBody<Incoming>>>()?;
+    let upstream = upstream.build::<ProxiedRequest>()?;
     let proxied = ServiceBuilder::new()
         .layer(FollowLayer::new(recorder.clone()).content(settings.record_content))
         .layer(KeysLayer::new())

@@ -3,6 +3,7 @@
 mod accounts;
 mod demo;
 mod endpoints;
+mod external_auth;
 mod home;
 mod kill;
 mod logs;

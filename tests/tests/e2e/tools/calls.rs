@@ -1,10 +1,10 @@
 //! Calls that run, and what comes of them.
 
-use aibridge_mcp::{Content, Outcome};
+use aibridge_mcp::Content;
 use aibridge_store::record::Outcome as End;
 use serde_json::json;
 
-use super::{Does, Rig, Says, source::SERVER_URL, tokens, tools, ways};
+use super::{Does, Rig, Says, source::{SERVER_URL, failed, result}, tokens, tools, ways};
 
 const ASK: &str = r#"{"q":"a"}"#;
 const OTHER: &str = r#"{"q":"b"}"#;
@@ -93,7 +93,7 @@ async fn three_rounds_are_one_reply() {
 #[tokio::test]
 async fn a_failed_call_and_one_that_is_an_error_are_told_to_the_model_alone() {
     for way in ways() {
-        for outcome in [Outcome::failed("the server is away"), Outcome::failed("no such issue")] {
+        for outcome in [failed("the server is away"), failed("no such issue")] {
             let why = outcome.error.clone().unwrap();
             let rig = Rig::new(&[("look", Does::Answers(outcome))]).await;
             let says = [Says::calls("r1", &[("c1", "bmcp_srv_look", ASK)]), Says::text("r2", "Sorry.")];
@@ -115,8 +115,8 @@ async fn an_image_reaches_the_model_where_the_api_takes_it() {
     use aibridge_tests::Endpoint;
     for way in ways() {
         let image = Content::Image { media_type: "image/png".to_owned(), base64: "iVBORw0KGgo=".to_owned() };
-        let result = Outcome::result(vec![Content::Text("a picture".to_owned()), image]);
-        let rig = Rig::new(&[("look", Does::Answers(result))]).await;
+        let image = result(vec![Content::Text("a picture".to_owned()), image]);
+        let rig = Rig::new(&[("look", Does::Answers(image))]).await;
         let says = [Says::calls("r1", &[("c1", "bmcp_srv_look", ASK)]), Says::text("r2", "Nice.")];
         rig.exchange(way, &says).await;
         rig.received().await;

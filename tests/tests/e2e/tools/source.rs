@@ -15,6 +15,16 @@ use uuid::Uuid;
 /// Where the server of the tools is said to be.
 pub(super) const SERVER_URL: &str = "https://mcp.example/mcp";
 
+/// A result.
+pub(super) fn result(content: Vec<Content>) -> Outcome {
+    Outcome::new(content, None, Duration::ZERO)
+}
+
+/// A call that failed, of which the model is told the same.
+pub(super) fn failed(why: &str) -> Outcome {
+    Outcome::new(vec![Content::Text(why.to_owned())], Some(why.to_owned()), Duration::ZERO)
+}
+
 /// What a tool does when it is called.
 #[derive(Clone)]
 pub(super) enum Does {
@@ -85,7 +95,7 @@ impl ToolSource for Source {
         let _ = self.called.send(format!("{} {}", tool.name, Value::Object(arguments.clone())));
         let does = self.does[&*tool.name].clone();
         let (name, called) = (tool.name.clone(), self.called.clone());
-        let echo = move || Outcome::result(vec![Content::Text(Value::Object(arguments).to_string())]);
+        let echo = move || result(vec![Content::Text(Value::Object(arguments).to_string())]);
         match does {
             Does::Answers(outcome) => Box::pin(async move { outcome }),
             Does::Echoes => Box::pin(async move { echo() }),

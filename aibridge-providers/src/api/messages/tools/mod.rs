@@ -10,6 +10,7 @@
 
 mod block;
 mod drafts;
+mod ending;
 mod error;
 mod event;
 mod relay;
@@ -17,6 +18,7 @@ mod replies;
 mod restore;
 mod results;
 mod rewrite;
+mod round;
 mod splice;
 mod usage;
 
@@ -86,17 +88,17 @@ impl Dialect for Rounds {
         self.begin();
         self.ended = true;
         let rest = self.relay.end();
-        let ours = self.relay.calls_ours();
-        if !ours && (self.turn.is_empty() || !self.relay.calls_client()) {
+        let ours = self.relay.round().calls_ours;
+        if !ours && (self.turn.is_empty() || !self.relay.round().calls_client) {
             return Step { calls: Vec::new(), next: end(rest, None) };
         }
-        let is_whole = self.relay.is_whole();
+        let is_whole = self.relay.round().is_whole();
         self.blocks = self.relay.blocks();
         let calls = calls(&self.blocks);
-        let next = if !ours || !self.relay.is_complete() || !results::can_be_sent(&self.blocks) {
+        let next = if !ours || !self.relay.round().is_complete() || !results::can_be_sent(&self.blocks) {
             let kept = if is_whole { self.keep_shown() } else { None };
             end([self.relay.held(), rest].concat().into(), kept)
-        } else if self.relay.calls_client() {
+        } else if self.relay.round().calls_client {
             Next::Finish
         } else {
             Next::Again

@@ -7,19 +7,17 @@ use memchr::memmem::Finder;
 
 use super::{
     block::{self, Block},
-    drafts::Drafts,
+    ending,
     event::Event,
     rewrite::Rewrite,
+    round::{DROP, Fate, KEPT, Place, Round},
     usage::Usage,
 };
 use crate::{
     api::{tools::Whole, turn::has},
-    json::{Document, Edits, Value},
-    sse::{self, split_events},
+    json::Value,
+    sse::split_events,
 };
-
-/// So much is kept of a round's stream, to put its reply together again. A round with more runs no calls.
-const KEPT: usize = 32 << 20;
 
 /// Takes the calls of injected tools and the seams between the rounds out of the streams.
 #[derive(Debug)]
@@ -34,45 +32,6 @@ pub(super) struct Relay {
     before: Option<Usage>,
     round: Round,
 }
-
-/// What is known of a round.
-#[derive(Debug, Default)]
-struct Round {
-    id: Option<String>,
-    usage: Usage,
-    stop_reason: Option<String>,
-    /// Where the blocks went that began since events are looked at one by one.
-    places: Vec<(u64, Place)>,
-    /// `message_delta` and `message_stop`, until it is known whether another round follows.
-    held: Vec<Vec<u8>>,
-    /// The stream as it came, in whole events.
-    frames: Vec<Bytes>,
-    size: usize,
-    /// The message has begun.
-    begun: bool,
-    calls_ours: bool,
-    calls_client: bool,
-    stopped: bool,
-    failed: bool,
-    /// Not all of the stream is in `frames`.
-    overflown: bool,
-    /// An event was too long to be looked at, and with it the rest of the stream.
-    lost: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Hidden,
-    At(u64),
-}
-
-/// What becomes of an event.
-enum Fate {
-    Keep,
-    Replace(Vec<u8>),
-}
-
-const DROP: Fate = Fate::Replace(Vec::new());
 
 impl Relay {
     pub(super) fn new(names: Arc<BTreeSet<String>>) -> Relay {
@@ -194,11 +153,9 @@ impl Relay {
     fn in_place(&self, event: &Event<'_>, value: Value<'_>) -> Fate {
         let Some(member) = value.get("index") else { return Fate::Keep };
         let Some(index) = member.as_u64() else { return Fate::Keep };
-        let place = self.round.places.iter().rev().find(|(known, _)| *known == index);
-        match place.map(|(_, place)| *place) {
+        match self.round.place(index) {
             Some(Place::Hidden) => DROP,
             Some(Place::At(number)) if number != index => Fate::Replace(event.renumbered(member, number)),
-            // A block that began before anything was changed.
             _ => Fate::Keep,
         }
     }
@@ -219,36 +176,14 @@ impl Relay {
         Some(total)
     }
 
-    /// The reply has come whole, up to the end that the model gave it.
-    pub(super) fn is_complete(&self) -> bool {
-        self.is_whole() && !self.round.is_cut()
+    /// The round.
+    pub(super) fn round(&self) -> &Round {
+        &self.round
     }
 
-    /// The reply has come whole, and all of it is known.
-    pub(super) fn is_whole(&self) -> bool {
-        let round = &self.round;
-        round.stopped && !round.failed && !round.overflown && !round.lost
-    }
-
-    pub(super) fn calls_ours(&self) -> bool {
-        self.round.calls_ours
-    }
-
-    pub(super) fn calls_client(&self) -> bool {
-        self.round.calls_client
-    }
-
-    /// The blocks of the reply.
+    /// The blocks of the round's reply.
     pub(super) fn blocks(&mut self) -> Vec<Block> {
-        let mut drafts = Drafts::default();
-        for frame in mem::take(&mut self.round.frames) {
-            for event in split_events(&frame).filter_map(Event::read) {
-                if let Some(value) = event.value() {
-                    drafts.event(&event.kind(value), value);
-                }
-            }
-        }
-        drafts.finish(self.is_complete(), &self.names, self.round.id.as_deref())
+        self.round.blocks(&self.names)
     }
 
     /// What was held back of the reply's end, if it came to one, for a client that has no tool to run.
@@ -269,74 +204,9 @@ impl Relay {
     pub(super) fn end_turn(&mut self) -> Bytes {
         let held = mem::take(&mut self.round.held);
         if held.is_empty() {
-            return self.made_end();
+            let usage = self.total().unwrap_or_else(|| self.round.usage.clone());
+            return ending::made(&usage);
         }
-        held.iter().flat_map(|event| done(event)).collect::<Vec<u8>>().into()
-    }
-
-    fn made_end(&self) -> Bytes {
-        let usage = self.total().unwrap_or_else(|| self.round.usage.clone()).to_json();
-        let delta = format!(
-            r#"{{"type":"message_delta","delta":{{"stop_reason":"end_turn","stop_sequence":null}},"usage":{usage}}}"#
-        );
-        let stop = sse::encode("message_stop", br#"{"type":"message_stop"}"#);
-        [sse::encode("message_delta", delta.as_bytes()), stop].concat().into()
-    }
-}
-
-impl Round {
-    fn keep(&mut self, whole: &Bytes) {
-        let size = self.size + whole.len() + size_of::<Bytes>();
-        if self.overflown || size > KEPT {
-            self.overflown = true;
-            return;
-        }
-        self.size = size;
-        self.frames.push(whole.clone());
-    }
-
-    /// An event that ends the message, and what has become of it. It is held back behind a call of ours, unless the
-    /// model did not come to its end.
-    fn end_event(&mut self, raw: &[u8], changed: Option<Vec<u8>>) -> Fate {
-        let hold = self.calls_ours && !self.is_cut();
-        if !hold && self.held.is_empty() {
-            return changed.map_or(Fate::Keep, Fate::Replace);
-        }
-        self.held.push(changed.unwrap_or_else(|| raw.to_vec()));
-        if hold { DROP } else { Fate::Replace(mem::take(&mut self.held).concat()) }
-    }
-
-    /// An event that is none of the message's. Behind an end that is held back, it is as well: some proxies send `[DONE]`,
-    /// at which a client would stop reading.
-    fn aside(&mut self, raw: &[u8]) -> Fate {
-        if !self.stopped || self.held.is_empty() {
-            return Fate::Keep;
-        }
-        self.held.push(raw.to_vec());
-        DROP
-    }
-
-    /// The model did not come to its end: what it called so far is not run.
-    fn is_cut(&self) -> bool {
-        self.stop_reason.as_deref().is_some_and(is_cut)
-    }
-}
-
-/// Whether a reply that stopped for `reason` did not come to the model's own end.
-pub(super) fn is_cut(reason: &str) -> bool {
-    matches!(reason, "max_tokens" | "model_context_window_exceeded" | "refusal")
-}
-
-/// `event`, a `message_delta` perhaps, in which the model is done.
-fn done(event: &[u8]) -> Vec<u8> {
-    let Some(parsed) = Event::read(event) else { return event.to_vec() };
-    parsed.edited(end_turn)
-}
-
-/// Puts an `end_turn` into `document`, a message or a `message_delta`, if it has a reason to stop.
-pub(super) fn end_turn(document: &Document, edits: &mut Edits<'_>) {
-    let reason = document.get("delta").unwrap_or(document.root()).get("stop_reason");
-    if let Some(reason) = reason.filter(|reason| !reason.is_null()) {
-        edits.replace(reason, r#""end_turn""#);
+        held.iter().flat_map(|event| ending::done(event)).collect::<Vec<u8>>().into()
     }
 }

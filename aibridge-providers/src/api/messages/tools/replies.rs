@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     block::Block,
     drafts::array,
-    relay::{end_turn, is_cut},
+    ending::{end_turn, is_cut},
     usage::Usage,
 };
 use crate::json::{Document, Edits, Value};
