@@ -275,6 +275,30 @@ fn items_that_the_end_leaves_out_are_taken_from_the_stream() {
 }
 
 #[test]
+fn items_that_are_done_in_another_order_keep_theirs() {
+    let mut one = Reply::new("resp_1").says("msg_1", "a").calls("1", OURS[0], "{}").calls("2", OURS[1], "{}");
+    one.output.clear();
+    let text = one.stream();
+    let (first, second) = (one.events.len() - 6, one.events.len() - 1);
+    let event =
+        |at: usize| format!("event: {}\ndata: {}\n\n", one.events[at]["type"].as_str().unwrap(), one.events[at]);
+    assert_eq!((&one.events[first]["item"]["id"], &one.events[second]["item"]["id"]), (&json!("fc_1"), &json!("fc_2")));
+    let swapped = text.replace(&event(first), "@").replace(&event(second), &event(first)).replace('@', &event(second));
+    let went = streamed(&request(), &[swapped, Reply::new("resp_2").says("msg_2", "b").stream()]);
+    assert_eq!(ids(&went.requests[0]["input"]), ["hi", "msg_1", "fc_1", "fc_2", "call_1", "call_2"]);
+}
+
+#[test]
+fn nothing_but_a_sign_of_the_end_follows_the_end() {
+    let beat = "data: {\"type\":\"keepalive\",\"sequence_number\":99}\n\n";
+    let one = Reply::new("resp_1").says("msg_1", "a").calls("1", OURS[0], "{}").stream() + beat;
+    let two = Reply::new("resp_2").says("msg_2", "b").stream() + beat;
+    let went = streamed(&request(), &[one, two]);
+    assert_eq!(ids(&accumulated(&went.shown)["output"]), ["msg_1", "msg_2"]);
+    assert!(!went.shown.contains("keepalive"));
+}
+
+#[test]
 fn what_some_providers_end_with_comes_once() {
     let one = Reply::new("resp_1").calls("1", OURS[0], "{}").stream() + "data: [DONE]\n\n";
     let two = Reply::new("resp_2").says("msg_1", "hi").stream() + "data: [DONE]\n\n";
