@@ -87,10 +87,12 @@ impl Rounds {
         round.calls = calls.collect();
         self.merged.take(held.response(), &round.items);
         let mut calls = round.calls.clone();
+        // Without this id nothing can be answered.
+        let nameless = round.items.iter().any(|item| item.ours && item.text("call_id").is_none());
         let next = if held.outcome != Outcome::Completed {
             calls.extend(round.cut_calls(&calls));
             None
-        } else if calls.is_empty() {
+        } else if calls.is_empty() || nameless {
             None
         } else if item::await_client(&round.items) {
             Some(Next::Finish)
