@@ -171,3 +171,116 @@ const fn native_type(reason: Reason) -> &'static str {
         Reason::ProviderUnreachable | Reason::ProviderTruncated | Reason::Internal => "InternalServerException",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn translated(status: u16, error_type: Option<&str>, body: &str) -> (u16, serde_json::Value) {
+        let mut headers = HeaderMap::new();
+        if let Some(name) = error_type {
+            headers.insert(ERROR_TYPE_HEADER, HeaderValue::from_str(name).unwrap());
+        }
+        let reply = translate_error(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes());
+        (reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap())
+    }
+
+    #[test]
+    fn an_error_of_bedrock_has_the_type_and_status_that_anthropics_clients_know() {
+        for (name, status, kind) in [
+            ("ThrottlingException", 429, "rate_limit_error"),
+            ("ServiceQuotaExceededException", 429, "rate_limit_error"),
+            ("ModelNotReadyException", 429, "rate_limit_error"),
+            ("ValidationException", 400, "invalid_request_error"),
+            ("AccessDeniedException", 403, "permission_error"),
+            ("ExpiredTokenException", 403, "permission_error"),
+            ("UnrecognizedClientException", 403, "permission_error"),
+            ("InvalidSignatureException", 403, "permission_error"),
+            ("ResourceNotFoundException", 404, "not_found_error"),
+            ("ModelTimeoutException", 408, "timeout_error"),
+            ("ModelErrorException", 424, "api_error"),
+            ("ModelStreamErrorException", 424, "api_error"),
+            ("InternalServerException", 500, "api_error"),
+            ("ServiceUnavailableException", 503, "overloaded_error"),
+        ] {
+            let expected = json!({"type": "error", "error": {"type": kind, "message": "a \"quoted\" m"}});
+            let body = json!({"message": "a \"quoted\" m"}).to_string();
+            let of_body = json!({"__type": format!("com.amazonaws#{name}"), "Message": "a \"quoted\" m"}).to_string();
+            for (header, body) in [
+                (Some(name.to_owned()), &body),
+                (Some(format!("{name}:http://internal.amazon.com/coral/com.amazon.coral.service/")), &body),
+                (Some(format!("com.amazon.coral.service#{name}")), &body),
+                (None, &of_body),
+            ] {
+                assert_eq!(translated(418, header.as_deref(), body), (status, expected.clone()), "{header:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_of_no_known_name_keeps_its_status() {
+        for (status, kind) in [
+            (400, "invalid_request_error"),
+            (401, "authentication_error"),
+            (403, "permission_error"),
+            (404, "not_found_error"),
+            (408, "timeout_error"),
+            (413, "request_too_large"),
+            (422, "invalid_request_error"),
+            (424, "invalid_request_error"),
+            (429, "rate_limit_error"),
+            (500, "api_error"),
+            (502, "api_error"),
+            (503, "overloaded_error"),
+            (504, "timeout_error"),
+            (529, "overloaded_error"),
+        ] {
+            for header in [None, Some("NewInTwentyThirty")] {
+                let expected = json!({"type": "error", "error": {"type": kind, "message": "m"}});
+                assert_eq!(translated(status, header, r#"{"message":"m"}"#), (status, expected));
+            }
+        }
+    }
+
+    #[test]
+    fn there_is_a_message_whatever_the_body_is() {
+        for (header, body, message) in [
+            (Some("ThrottlingException"), "", "amazon bedrock: ThrottlingException"),
+            (None, "", "amazon bedrock: Service Unavailable"),
+            (None, "<html>down</html>", "<html>down</html>"),
+            (None, "[1]", "[1]"),
+        ] {
+            assert_eq!(translated(503, header, body).1["error"]["message"], message);
+        }
+    }
+
+    #[test]
+    fn an_error_in_anthropics_form_passes_as_it_is() {
+        let body = r#"{ "type":"error", "error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"r" }"#;
+        let reply = translate_error(StatusCode::from_u16(529).unwrap(), &HeaderMap::new(), body.as_bytes());
+        assert_eq!((reply.status.as_u16(), &*reply.body), (529, body.as_bytes()));
+    }
+
+    #[test]
+    fn a_refusal_has_the_name_by_which_aws_clients_decide_to_retry() {
+        for (reason, name) in [
+            (Reason::InvalidRequest, "ValidationException"),
+            (Reason::TooLarge, "ValidationException"),
+            (Reason::Unauthenticated, "UnrecognizedClientException"),
+            (Reason::ModelNotAllowed, "AccessDeniedException"),
+            (Reason::UnknownRoute, "ResourceNotFoundException"),
+            (Reason::RateLimited, "ThrottlingException"),
+            (Reason::ProviderTimeout, "ModelTimeoutException"),
+            (Reason::Overloaded, "ServiceUnavailableException"),
+            (Reason::ShuttingDown, "ServiceUnavailableException"),
+            (Reason::ProviderUnreachable, "InternalServerException"),
+            (Reason::Internal, "InternalServerException"),
+        ] {
+            let native = native_refusal(&Refusal::new(reason, "a \"quoted\" m"));
+            assert_eq!(native.error_type, name);
+            assert_eq!(native.body, r#"{"message":"a \"quoted\" m"}"#);
+        }
+    }
+}

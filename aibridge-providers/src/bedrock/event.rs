@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::{
     error::{Exception, error_body, exception},
-    frames::FrameError,
+    frames::{FrameError, KEPT_CAPACITY},
 };
 use crate::{api::Format, json::Value};
 
@@ -58,6 +58,7 @@ pub(super) enum Said {
 /// After <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ResponseStream.html>.
 pub(super) fn read(message: &Message, data: &mut Vec<u8>) -> Said {
     data.clear();
+    data.shrink_to(KEPT_CAPACITY);
     let header = |name: &str| {
         let header = message.headers().iter().find(|header| header.name().as_str() == name)?;
         header.value().as_string().ok().map(|value| value.as_str())

@@ -16,7 +16,7 @@ const PRELUDE: usize = 12;
 const MIN_FRAME: usize = PRELUDE + 4;
 
 /// A larger buffer is not kept for the next frame.
-const KEPT_CAPACITY: usize = 64 << 10;
+pub(super) const KEPT_CAPACITY: usize = 64 << 10;
 
 /// Why bytes are no frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,9 +69,7 @@ impl Frames {
             if self.length.is_some() {
                 let message = read(&self.open);
                 self.open.clear();
-                if self.open.capacity() > KEPT_CAPACITY {
-                    self.open = Vec::new();
-                }
+                self.open.shrink_to(KEPT_CAPACITY);
                 self.length = None;
                 return message.map(Some);
             }

@@ -89,3 +89,69 @@ pub fn exception_frame(exception: &str, message: &str) -> Bytes {
     }
     bytes.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_eventstream::frame::read_message_from;
+
+    use super::*;
+    use crate::bedrock::testing::{EVENTS, frames};
+
+    fn seen(decoder: &mut NativeDecoder, bytes: &[u8]) -> (Vec<(String, String)>, usize) {
+        let mut seen = Vec::new();
+        let complete = decoder.feed(bytes, &mut |event| {
+            seen.push((event.name.to_owned(), String::from_utf8(event.data.to_vec()).unwrap()));
+        });
+        (seen, complete)
+    }
+
+    #[test]
+    fn the_events_within_frames_are_read_however_these_are_split() {
+        let frames = frames();
+        let stream = frames.concat();
+        let ends: Vec<usize> = (0..=frames.len()).map(|count| frames[..count].concat().len()).collect();
+        let expected = EVENTS.map(|(name, data)| (name.to_owned(), data.to_owned()));
+        for at in 0..=stream.len() {
+            let mut decoder = NativeDecoder::new();
+            let (mut all, complete) = seen(&mut decoder, &stream[..at]);
+            assert_eq!(complete, *ends.iter().rfind(|end| **end <= at).unwrap(), "split at {at}");
+            let (rest, complete) = seen(&mut decoder, &stream[at..]);
+            assert_eq!(complete, stream.len() - at);
+            all.extend(rest);
+            assert_eq!(all, expected);
+            assert_eq!(decoder.failure(), None);
+        }
+    }
+
+    #[test]
+    fn an_exception_or_damage_is_an_error_event_and_the_last_one() {
+        let mut damaged = frames()[0].clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        for (ending, complete, kind) in [
+            (exception_frame("throttlingException", "m").to_vec(), true, "rate_limit_error"),
+            (damaged, false, "api_error"),
+        ] {
+            let before = frames()[0].len();
+            let stream = [&*frames()[0], &ending, &frames()[1]].concat();
+            let mut decoder = NativeDecoder::new();
+            let (events, bytes) = seen(&mut decoder, &stream);
+            assert_eq!(events.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["message_start", "error"]);
+            assert_eq!(bytes, before + if complete { ending.len() } else { 0 });
+            assert_eq!(decoder.failure().unwrap().kind, kind);
+            assert_eq!(seen(&mut decoder, &frames()[0]), (vec![], 0));
+        }
+    }
+
+    #[test]
+    fn an_exception_is_written_as_the_aws_sdks_read_it() {
+        let frame = exception_frame("modelStreamErrorException", "a \"quoted\" message");
+        let message = read_message_from(&*frame).unwrap();
+        let headers = aws_smithy_eventstream::smithy::parse_response_headers(&message).unwrap();
+        assert_eq!(
+            (headers.message_type.as_str(), headers.smithy_type.as_str()),
+            ("exception", "modelStreamErrorException")
+        );
+        assert_eq!(headers.content_type(), Some("application/json"));
+        assert_eq!(&**message.payload(), br#"{"message":"a \"quoted\" message"}"#);
+    }
+}

@@ -25,12 +25,22 @@ pub(super) enum Models {
 pub(super) enum Pattern {
     /// One model.
     Is(Family, u8, u8),
-    /// The models of every family from that version on.
-    Since(u8, u8),
+    /// The models of every family from the first version on, and before the second.
+    Range((u8, u8), (u8, u8)),
+    /// A model whose id does not tell which it is.
+    Unknown,
 }
 
 use Family::{Haiku, Opus, Sonnet};
-use Pattern::{Is, Since};
+use Pattern::{Is, Range, Unknown};
+
+const fn since(major: u8, minor: u8) -> Pattern {
+    Range((major, minor), (u8::MAX, u8::MAX))
+}
+
+const fn before(major: u8, minor: u8) -> Pattern {
+    Range((0, 0), (major, minor))
+}
 
 /// A beta flag that Bedrock takes.
 #[derive(Debug)]
@@ -87,24 +97,27 @@ const COMPACT: &str = "compact-2026-01-12";
 const EFFORT: &str = "effort-2025-11-24";
 const MESSAGE_OUTPUT_CONFIG: &str = "mid-conversation-output-config-2026-07-01";
 
+/// From 4.7 on Bedrock refuses the flags of features that the models have without them by then.
+const OLDER: Models = Models::Any(&[before(4, 7), Unknown]);
+
 /// The beta flags. Any other makes Bedrock refuse the request (`invalid beta flag`), so it is left out.
 pub(super) const BETAS: &[Beta] = &[
-    beta("computer-use-2025-01-24", Models::All),
-    beta("computer-use-2025-11-24", Models::Any(&[Is(Opus, 4, 5), Since(4, 6)])),
-    beta("token-efficient-tools-2025-02-19", Models::All),
+    beta("computer-use-2025-01-24", OLDER),
+    beta("computer-use-2025-11-24", Models::Any(&[Is(Opus, 4, 5), since(4, 6)])),
+    beta("token-efficient-tools-2025-02-19", OLDER),
     beta("interleaved-thinking-2025-05-14", Models::All),
-    beta("output-128k-2025-02-19", Models::All),
-    beta("dev-full-thinking-2025-05-14", Models::All),
-    beta("context-1m-2025-08-07", Models::All),
-    beta("fine-grained-tool-streaming-2025-05-14", Models::Any(&[Since(4, 0)])),
+    beta("output-128k-2025-02-19", OLDER),
+    beta("dev-full-thinking-2025-05-14", OLDER),
+    beta("context-1m-2025-08-07", OLDER),
+    beta("fine-grained-tool-streaming-2025-05-14", Models::Any(&[Range((4, 0), (4, 7))])),
     beta(CONTEXT_MANAGEMENT, Models::Any(&[Is(Sonnet, 4, 5), Is(Haiku, 4, 5)])),
     beta(EFFORT, Models::Any(&[Is(Opus, 4, 5)])),
-    beta("tool-search-tool-2025-10-19", Models::All),
-    beta("tool-examples-2025-10-29", Models::All),
-    beta(COMPACT, Models::Any(&[Since(4, 6)])),
-    beta(MESSAGE_OUTPUT_CONFIG, Models::Any(&[Since(5, 5)])),
-    beta("mid-conversation-tool-changes-2026-07-01", Models::Any(&[Since(5, 5)])),
-    beta("thinking-display-updates-2026-08-18", Models::Any(&[Since(5, 5)])),
+    beta("tool-search-tool-2025-10-19", OLDER),
+    beta("tool-examples-2025-10-29", OLDER),
+    beta(COMPACT, Models::Any(&[since(4, 6)])),
+    beta(MESSAGE_OUTPUT_CONFIG, Models::Any(&[since(5, 5)])),
+    beta("mid-conversation-tool-changes-2026-07-01", Models::Any(&[since(5, 5)])),
+    beta("thinking-display-updates-2026-08-18", Models::Any(&[since(5, 5)])),
 ];
 
 /// The flags that have other names on Bedrock.
@@ -143,7 +156,7 @@ pub(super) const FIELDS: &[Field] = &[
     never(Place::Body, "service_tier"),
     never(Place::Body, "container"),
     never(Place::Body, "inference_geo"),
-    Field { place: Place::Body, name: "output_config", models: Models::Any(&[Since(4, 6)]), flags: &[EFFORT] },
+    Field { place: Place::Body, name: "output_config", models: Models::Any(&[since(4, 6)]), flags: &[EFFORT] },
     Field {
         place: Place::Body,
         name: "context_management",
@@ -159,10 +172,10 @@ pub(super) const CONTEXT_EDITS: &[ContextEdit] =
     &[ContextEdit { kind: "clear_", flag: CONTEXT_MANAGEMENT }, ContextEdit { kind: "compact_", flag: COMPACT }];
 
 /// The models that know `thinking: adaptive`.
-pub(super) const ADAPTIVE: Models = Models::Any(&[Since(4, 6)]);
+pub(super) const ADAPTIVE: Models = Models::Any(&[since(4, 6)]);
 
 /// The models that refuse `thinking: enabled`.
-pub(super) const ADAPTIVE_ONLY: Models = Models::Any(&[Since(4, 7)]);
+pub(super) const ADAPTIVE_ONLY: Models = Models::Any(&[since(4, 7)]);
 
 /// The share of `max_tokens`, in percent, that an effort is given to think; [`DEFAULT_SHARE`] for any other.
 pub(super) const SHARES: &[(&str, u64)] = &[("low", 20), ("medium", 50), ("max", 95)];
@@ -179,16 +192,20 @@ impl Models {
         match self {
             Models::All => true,
             Models::None => false,
-            Models::Any(patterns) => model.is_some_and(|model| patterns.iter().any(|pattern| pattern.describes(model))),
+            Models::Any(patterns) => patterns.iter().any(|pattern| pattern.describes(model)),
         }
     }
 }
 
 impl Pattern {
-    fn describes(self, model: Model) -> bool {
-        match self {
-            Pattern::Is(family, major, minor) => (model.family, model.version) == (family, (major, minor)),
-            Pattern::Since(major, minor) => model.version >= (major, minor),
+    fn describes(self, model: Option<Model>) -> bool {
+        match (self, model) {
+            (Pattern::Is(family, major, minor), Some(model)) => {
+                (model.family, model.version) == (family, (major, minor))
+            }
+            (Pattern::Range(from, below), Some(model)) => (from..below).contains(&model.version),
+            (Pattern::Unknown, None) => true,
+            (Pattern::Unknown, Some(_)) | (_, None) => false,
         }
     }
 }
