@@ -1,6 +1,6 @@
 //! Facts that travel in a request's extensions.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use aibridge_providers::{
     api::Format,
@@ -87,9 +87,24 @@ impl Credential {
 }
 
 /// Headers the gateway itself adds, after those of the client that pass: inserted by
-/// [`ActorHeaders`](https://docs.rs/aibridge-tower), read by whoever writes the final headers.
+/// [`ActorHeaders`](crate::actor_headers::ActorHeaders), read by whoever writes the final headers.
 #[derive(Clone, Debug)]
 pub(crate) struct Added(pub(crate) Arc<[(http::HeaderName, http::HeaderValue)]>);
+
+/// The tools that the gateway added to the request: inserted by [`Tools`](crate::tools::Tools), which records their calls,
+/// and read by [`Record`](crate::record::Record), which then does not.
+#[derive(Clone, Debug)]
+pub(crate) struct Injected(pub(crate) Arc<BTreeSet<String>>);
+
+/// Which call of the provider a request is: inserted by [`Record`](crate::record::Record), read by
+/// [`Dump`](crate::dump::Dump).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Round {
+    /// The interception's id.
+    pub(crate) interception: uuid::Uuid,
+    /// Counted from 1.
+    pub(crate) number: u32,
+}
 
 /// The headers are final, and signed: they go as they are.
 #[derive(Clone, Copy, Debug)]

@@ -161,14 +161,17 @@ const fn native_type(reason: Reason) -> &'static str {
         Reason::Unauthenticated => "UnrecognizedClientException",
         Reason::ByokDisabled | Reason::ModelNotAllowed => "AccessDeniedException",
         Reason::UnknownProvider | Reason::UnknownRoute => "ResourceNotFoundException",
-        Reason::RateLimited => "ThrottlingException",
+        Reason::RateLimited | Reason::KeysRateLimited => "ThrottlingException",
         Reason::ProviderTimeout => "ModelTimeoutException",
         Reason::ProviderDisabled
         | Reason::RecordingUnavailable
         | Reason::IdentityUnavailable
         | Reason::Overloaded
+        | Reason::BreakerOpen
         | Reason::ShuttingDown => "ServiceUnavailableException",
-        Reason::ProviderUnreachable | Reason::ProviderTruncated | Reason::Internal => "InternalServerException",
+        Reason::ProviderUnreachable | Reason::ProviderTruncated | Reason::KeysRefused | Reason::Internal => {
+            "InternalServerException"
+        }
     }
 }
 

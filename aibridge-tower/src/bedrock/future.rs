@@ -24,8 +24,8 @@ use super::{
 };
 use crate::{
     BoxError, body,
+    encoded::is_frames,
     parse::{AiBody, Collect},
-    record::is_frames,
     refuse,
 };
 

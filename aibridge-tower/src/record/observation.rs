@@ -10,11 +10,8 @@ use aibridge_store::record::Outcome;
 use bytes::{Bytes, BytesMut};
 use http::{header, response::Parts};
 
-use super::{
-    Interception, RoundTrip,
-    copy::{Coding, coding, is_event_stream, is_frames},
-    whole_events::WholeEvents,
-};
+use super::{Interception, RoundTrip, whole_events::WholeEvents};
+use crate::encoded::{Coding, coding, is_event_stream, is_frames};
 
 /// What is kept of an error's body in order to read its type and message.
 const ERROR_LIMIT: usize = 64 * 1024;

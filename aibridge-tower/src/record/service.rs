@@ -4,10 +4,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use aibridge_providers::{
-    api::{Api, IncludeUsage, Refusal, chat},
-    provider::{Instance, Secret},
-};
+use aibridge_providers::api::{Api, IncludeUsage, Refusal, chat};
 use aibridge_store::record::Start;
 use bytes::Bytes;
 use chrono::Utc;
@@ -18,7 +15,7 @@ use tower_service::Service;
 use uuid::Uuid;
 
 use super::{Interception, InterceptionFailed, RecordLayer, ResponseBody, ResponseFuture, body::Treatment};
-use crate::{BoxError, Byok, ProviderRoute, auth::Actor, body, parse::AiBody, refuse};
+use crate::{BoxError, Byok, ProviderRoute, auth::Actor, body, context::Injected, parse::AiBody, refuse};
 
 /// Records one interception for each request. See the [module](super) documentation.
 #[derive(Debug)]
@@ -73,7 +70,8 @@ where
             Err(refusal) => return ResponseFuture::refuse(api, refusal),
         };
         let treatment = Treatment { hide_usage: ask_for_usage(&mut request), keep_alive };
-        let interception = Interception::new(start.clone(), &self.settings);
+        let interception =
+            Interception::new(start.clone(), &self.settings, request.extensions().get::<Injected>().cloned());
         let started = self.settings.recorder.start(&start);
         ResponseFuture::start(started, interception, inner, request, self.settings.policy, treatment, failed)
     }
@@ -97,7 +95,7 @@ fn start(extensions: &Extensions, body: &AiBody) -> Result<Start, Refusal> {
     let instance = &route.instance;
     let (credential_kind, credential_hint) = match extensions.get::<Byok>() {
         Some(byok) => ("byok", byok.hint.clone()),
-        None => ("centralized", central(instance).map(Secret::hint).unwrap_or_default()),
+        None => ("centralized", instance.pool().hint(0)),
     };
     let facts = body.facts();
     let caller = body.caller().clone();
@@ -124,12 +122,4 @@ fn start(extensions: &Extensions, body: &AiBody) -> Result<Start, Refusal> {
         started_at: Utc::now(),
         request_bytes: body.received(),
     })
-}
-
-/// The credential that is used unless one further in is chosen.
-fn central(instance: &Instance) -> Option<&Secret> {
-    match &instance.bedrock {
-        Some(settings) => settings.credentials.first().map(|pair| &pair.id),
-        None => instance.keys.first(),
-    }
 }

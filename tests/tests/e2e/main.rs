@@ -13,4 +13,5 @@ mod line;
 mod records;
 mod refusals;
 mod routes;
+mod tools;
 mod wire;

@@ -16,10 +16,7 @@ fn what_is_to_come_says_so_and_starts() {
         ("CODER_AIBRIDGE_DUMP_DIR", "/dumps"),
         ("CODER_PROMETHEUS_ENABLE", "true"),
         ("CODER_TRACE_ENABLE", "true"),
-        ("CODER_AIBRIDGE_INJECT_CODER_MCP_TOOLS", "true"),
         ("CODER_OIDC_EMAIL_FIELD", "mail"),
-        ("CODER_EXPERIMENTS", "oauth2,mcp-server-http"),
-        ("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY", "canary"),
     ] {
         let name = variable.trim_start_matches("CODER_").trim_start_matches("AIBRIDGE_");
         let listed = LATER.iter().any(|later| matches!(later, Later::Option(option) if *option == name));

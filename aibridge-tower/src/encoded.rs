@@ -1,10 +1,10 @@
-//! How the copy of a reply is to be read.
+//! How a reply is to be read.
 
 use aibridge_providers::encoding::StreamDecoder;
 use http::{HeaderMap, header};
 
 /// What has to be done to the bytes first.
-pub(super) enum Coding {
+pub(crate) enum Coding {
     /// Nothing.
     Plain,
     /// They are decoded.
@@ -14,7 +14,7 @@ pub(super) enum Coding {
 }
 
 /// What `Content-Encoding` says.
-pub(super) fn coding(headers: &HeaderMap) -> Coding {
+pub(crate) fn coding(headers: &HeaderMap) -> Coding {
     let Some(value) = headers.get(header::CONTENT_ENCODING) else { return Coding::Plain };
     match value.to_str().map(StreamDecoder::new) {
         Ok(Ok(None)) => Coding::Plain,
@@ -24,7 +24,7 @@ pub(super) fn coding(headers: &HeaderMap) -> Coding {
 }
 
 /// Whether `Content-Type` names an event stream.
-pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
     is_type(headers, b"text/event-stream")
 }
 
