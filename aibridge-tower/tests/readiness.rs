@@ -15,7 +15,7 @@ use aibridge_tower::{
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
     parse::{AiBody, ParseLayer},
-    passthrough::PassthroughLayer,
+    passthrough::{PassthroughLayer, RequestBody},
     record::{RecordLayer, follow::FollowLayer},
     route::{ProbeLayer, RouteLayer},
 };
@@ -158,10 +158,15 @@ contract!(models, |inner| ModelsLayer::new().layer(inner), parsed(), AiBody);
 contract!(keys, |inner| KeysLayer::new().layer(inner), parsed(), AiBody);
 contract!(past_bedrock, |inner| BedrockLayer::new(Credentials::new()).layer(inner), parsed(), AiBody);
 contract!(bedrock, |inner| BedrockLayer::new(Credentials::new()).layer(inner), to_bedrock(parsed(), None), AiBody);
-contract!(proxied_past_bedrock, |inner| ProxiedLayer::new(Credentials::new()).layer(inner), proxied(), Full<Bytes>);
+contract!(
+    proxied_past_bedrock,
+    |inner| ProxiedLayer::new(Credentials::new()).layer(inner),
+    proxied().map(RequestBody::new),
+    RequestBody<Full<Bytes>>
+);
 contract!(
     proxied_to_bedrock,
     |inner| ProxiedLayer::new(Credentials::new()).layer(inner),
-    to_bedrock(proxied(), None),
-    Full<Bytes>
+    to_bedrock(proxied().map(RequestBody::new), None),
+    RequestBody<Full<Bytes>>
 );

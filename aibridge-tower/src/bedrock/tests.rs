@@ -21,11 +21,12 @@ use http_body_util::{BodyExt, Full};
 use tower::{Service, ServiceExt, service_fn};
 use tower_layer::Layer;
 
-use super::{BedrockLayer, Credentials, ProxiedBody, ProxiedLayer};
+use super::{BedrockLayer, Credentials, ProxiedLayer};
 use crate::{
     Byok, Credential, ProviderRoute,
     context::{Added, Signed},
     parse::AiBody,
+    passthrough::RequestBody,
     testing::{Script, Step, bytes, instance, json, parsed},
 };
 
@@ -339,14 +340,17 @@ async fn a_compressed_request_is_translated_and_goes_plain() {
 }
 
 /// A request that is only proxied.
-fn proxied(protocol: Protocol, body: &'static str) -> Request<Full<Bytes>> {
+fn proxied(protocol: Protocol, body: &'static str) -> Request<RequestBody<Full<Bytes>>> {
     let mut route = route(protocol);
     (route.endpoint, route.pattern) = (Endpoint::Passthrough, "/v1/models/*");
-    Request::get("https://bedrock.example/v1/models/m?a=b").extension(route).body(Full::from(body)).unwrap()
+    Request::get("https://bedrock.example/v1/models/m?a=b")
+        .extension(route)
+        .body(RequestBody::new(Full::from(body)))
+        .unwrap()
 }
 
-async fn forward(request: Request<Full<Bytes>>, limit: usize) -> Result<(Parts, Bytes), Response<()>> {
-    let echo = service_fn(|request: Request<ProxiedBody<Full<Bytes>>>| async move {
+async fn forward(request: Request<RequestBody<Full<Bytes>>>, limit: usize) -> Result<(Parts, Bytes), Response<()>> {
+    let echo = service_fn(|request: Request<RequestBody<Full<Bytes>>>| async move {
         let (head, body) = request.into_parts();
         let mut response = Response::new(Full::<Bytes>::default());
         let body = body.collect().await.unwrap().to_bytes();

@@ -19,7 +19,7 @@ use aibridge_store::{
 use aibridge_tests::RawClient;
 use aibridge_tower::{
     auth::{Actor, AuthError, AuthLayer, Authenticate},
-    bedrock::{BedrockLayer, Credentials, ProxiedBody, ProxiedLayer},
+    bedrock::{BedrockLayer, Credentials, ProxiedLayer},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
@@ -131,8 +131,7 @@ impl Gateway {
     pub(crate) async fn with(url: &str, setup: Setup) -> Gateway {
         let registry = Arc::new(Registry::new((setup.instances)(url)));
         let records = setup.records.clone();
-        let upstream =
-            Upstream::builder().header_timeout(setup.header_timeout).build::<ProxiedBody<Incoming>>().unwrap();
+        let upstream = Upstream::builder().header_timeout(setup.header_timeout).build::<Incoming>().unwrap();
         // STS is where Bedrock is.
         let aws = Credentials::new().sts_url(url);
         let proxied = ServiceBuilder::new()
