@@ -5,7 +5,7 @@ use aibridge_tests::{Script, Transcript, exception, frames};
 use bytes::Bytes;
 use serde_json::json;
 
-use super::{World, data, framed};
+use super::{KEY, SECOND, World, data, framed};
 use crate::{
     expect::error_event,
     fixture::{BEARER, path},
@@ -27,7 +27,6 @@ async fn stream(world: &mut World, script: Script) -> Bytes {
 async fn errors_are_told_as_anthropic_tells_them() {
     let mut world = World::new().await;
     for (status, exception, kind) in [
-        (429, "ThrottlingException", "rate_limit_error"),
         (403, "AccessDeniedException", "permission_error"),
         (400, "ValidationException", "invalid_request_error"),
         (404, "ResourceNotFoundException", "not_found_error"),
@@ -36,13 +35,15 @@ async fn errors_are_told_as_anthropic_tells_them() {
     ] {
         let script = Script::json(status, r#"{"message":"said by bedrock"}"#)
             .field("x-amzn-ErrorType", format!("{exception}:http://internal.amazon.com/coral/com.amazon.bedrock/"))
-            .field("x-amzn-RequestId", "amzn-7")
-            .field("Retry-After", "3");
+            .field("x-amzn-RequestId", "amzn-7");
         let answer = world.ask(&path("bedrock", "/v1/messages"), &[BEARER], ASK, script).await;
         let expected = json!({"type": "error", "error": {"type": kind, "message": "said by bedrock"}});
         assert_eq!(answer.json(), expected, "{exception}");
         assert_eq!(answer.head.get("content-type"), Some("application/json"));
-        assert_eq!((answer.head.get("request-id"), answer.head.get("retry-after")), (Some("amzn-7"), Some("3")));
+        assert_eq!(
+            (answer.head.get("request-id"), answer.head.get("x-amzn-requestid")),
+            (Some("amzn-7"), Some("amzn-7"))
+        );
         let recorded = world.gateway().records.take().await;
         assert_eq!(
             (recorded.outcome(), recorded.end().http_status),
@@ -53,12 +54,42 @@ async fn errors_are_told_as_anthropic_tells_them() {
 }
 
 #[tokio::test]
-async fn an_access_key_that_aws_does_not_know_is_told_without_the_secret() {
+async fn an_access_key_that_aws_does_not_know_is_told_without_naming_it() {
     let mut world = World::new().await;
     world.line.client.post(&path("revoked", "/v1/messages"), &[BEARER], ASK).await.unwrap();
     let (head, body) = world.line.client.response().await.unwrap();
-    assert!(matches!(head.status(), 401 | 403), "{head:?}");
-    assert!(String::from_utf8_lossy(&body).contains("security token"), "{body:?}");
+    let text = String::from_utf8_lossy(&body);
+    assert_eq!(head.status(), 502, "{text}");
+    assert!(!text.contains("AKIA") && !text.contains("gone"), "{text}");
+}
+
+#[tokio::test]
+async fn of_several_access_keys_the_next_signs_when_one_is_throttled() {
+    let mut world = World::new().await;
+    let throttled = || {
+        Script::json(400, r#"{"message":"slow down"}"#)
+            .field("x-amzn-ErrorType", "ThrottlingException")
+            .field("Retry-After", "30")
+    };
+    world.answers.0.lock().unwrap().push_back(throttled());
+    let answer = world.ask(&path("pool", "/v1/messages"), &[BEARER], ASK, Script::json(200, "{}")).await;
+    assert_eq!(answer.head.status(), 200);
+    let answer = world.ask(&path("pool", "/v1/messages"), &[BEARER], ASK, throttled()).await;
+    assert_eq!((answer.head.status(), answer.head.get("retry-after")), (429, Some("30")));
+    let signed: Vec<String> = world
+        .line
+        .provider
+        .requests()
+        .iter()
+        .map(|request| {
+            let authorization = request.head.get("authorization").unwrap();
+            authorization.split(['=', '/']).nth(1).unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(signed, [KEY.0, SECOND.0, SECOND.0]);
+    let recorded = world.gateway().records.ended(2).await;
+    assert_eq!(&*recorded[0].start.credential_hint, "AKIA...MPLE");
+    assert_eq!(recorded[0].end().credential_hint.as_deref(), Some("AKIA...COND"));
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ use crate::{
 
 /// The organisation's access key.
 const KEY: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+/// Another one.
+const SECOND: (&str, &str) = ("AKIAI44QH8DHBESECOND", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY");
 /// What the models of Claude Code become.
 const MODEL: &str = "global.anthropic.claude-sonnet-4-5-20250929-v1:0";
 const SMALL: &str = "global.anthropic.claude-haiku-4-5-20251001-v1:0";
@@ -40,12 +42,16 @@ fn instance(name: &str, url: &str, change: impl FnOnce(&mut Settings)) -> Instan
         region: "eu-central-1".to_owned(),
         model: MODEL.to_owned(),
         small_fast_model: SMALL.to_owned(),
-        credentials: vec![KeyPair { id: Secret::new(KEY.0), secret: Secret::new(KEY.1) }],
+        credentials: vec![pair(KEY)],
         role_arn: None,
         external_id: None,
     };
     change(&mut settings);
     Instance::builder(Kind::Bedrock, BaseUrl::parse(url).unwrap()).name(name).bedrock(settings).build()
+}
+
+fn pair((id, secret): (&str, &str)) -> KeyPair {
+    KeyPair { id: Secret::new(id), secret: Secret::new(secret) }
 }
 
 fn instances(url: &str) -> Vec<Instance> {
@@ -58,8 +64,9 @@ fn instances(url: &str) -> Vec<Instance> {
         }),
         instance("stranger", url, |settings| settings.role_arn = Some(ROLE.to_owned())),
         instance("revoked", url, |settings| {
-            settings.credentials = vec![KeyPair { id: Secret::new("AKIAREVOKED"), secret: Secret::new("gone") }];
+            settings.credentials = vec![pair(("AKIAREVOKED", "gone"))];
         }),
+        instance("pool", url, |settings| settings.credentials = vec![pair(KEY), pair(SECOND)]),
     ]
 }
 
@@ -120,7 +127,8 @@ fn setup() -> Setup {
 
 /// Bedrock, Mantle and STS under one roof.
 async fn bedrock(answers: Answers) -> Provider {
-    let aws = Aws::new("eu-central-1").key(KEY.0, KEY.1).role(ROLE, Some("external-1"), Duration::from_secs(3600));
+    let aws = Aws::new("eu-central-1").key(KEY.0, KEY.1).key(SECOND.0, SECOND.1);
+    let aws = aws.role(ROLE, Some("external-1"), Duration::from_secs(3600));
     let provider = Provider::replying(move |request| match request.head.target() {
         "/" => aws.sts(request),
         target => {

@@ -87,11 +87,11 @@ async fn a_blocking_call_passes_byte_for_byte() {
 #[tokio::test]
 async fn errors_of_bedrock_pass_as_they_are() {
     let mut world = World::new().await;
-    let script = Script::json(429, r#"{"message":"slow down"}"#).field("x-amzn-ErrorType", "ThrottlingException");
+    let script = Script::json(400, r#"{"message":"too short"}"#).field("x-amzn-ErrorType", "ValidationException");
     let answer = world.ask(&target("invoke"), &[BEARER], b"{}", script).await;
-    assert_eq!((answer.head.status(), &*answer.body), (429, &br#"{"message":"slow down"}"#[..]));
-    assert_eq!(answer.head.get("x-amzn-errortype"), Some("ThrottlingException"));
-    assert_eq!(world.gateway().records.take().await.end().error_type.as_deref(), Some("http_429"));
+    assert_eq!((answer.head.status(), &*answer.body), (400, &br#"{"message":"too short"}"#[..]));
+    assert_eq!(answer.head.get("x-amzn-errortype"), Some("ValidationException"));
+    assert_eq!(world.gateway().records.take().await.end().error_type.as_deref(), Some("http_400"));
 }
 
 #[tokio::test]
