@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use aibridge_providers::provider::{BaseUrl, Instance, InstanceBuilder, Kind, Registry, Secret};
+use aibridge_providers::{
+    bedrock::{KeyPair, Protocol, Settings},
+    provider::{BaseUrl, Instance, InstanceBuilder, Kind, Registry, Secret},
+};
 use aibridge_store::{
     RecordError, Recorder, Started,
     record::{End, Outcome, Record, Settled, Start, TokenUsage},
@@ -16,6 +19,7 @@ use aibridge_store::{
 use aibridge_tests::RawClient;
 use aibridge_tower::{
     auth::{Actor, AuthError, AuthLayer, Authenticate},
+    bedrock::{BedrockLayer, Credentials, ProxiedLayer},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
@@ -100,9 +104,22 @@ impl Default for Setup {
     }
 }
 
-/// An instance with the organisation's key.
+/// An instance with the organisation's credential.
 pub(crate) fn instance(kind: Kind, url: &str) -> InstanceBuilder {
-    Instance::builder(kind, BaseUrl::parse(url).unwrap()).key(Secret::new(KEY))
+    let builder = Instance::builder(kind, BaseUrl::parse(url).unwrap());
+    match kind {
+        // Mantle takes what Anthropic takes.
+        Kind::Bedrock => builder.bedrock(Settings {
+            protocol: Protocol::Mantle,
+            region: "us-east-1".to_owned(),
+            model: String::new(),
+            small_fast_model: String::new(),
+            credentials: vec![KeyPair { id: Secret::new(KEY), secret: Secret::new(KEY) }],
+            role_arn: None,
+            external_id: None,
+        }),
+        _ => builder.key(Secret::new(KEY)),
+    }
 }
 
 impl Gateway {
@@ -115,9 +132,12 @@ impl Gateway {
         let registry = Arc::new(Registry::new((setup.instances)(url)));
         let records = setup.records.clone();
         let upstream = Upstream::builder().header_timeout(setup.header_timeout).build::<Incoming>().unwrap();
+        // STS is where Bedrock is.
+        let aws = Credentials::new().sts_url(url);
         let proxied = ServiceBuilder::new()
             .layer(FollowLayer::new(records.clone()).content(setup.content))
             .layer(KeysLayer::new())
+            .layer(ProxiedLayer::new(aws.clone()))
             .service(upstream.clone());
         let pipeline = ServiceBuilder::new()
             .layer(ShapeLayer::new())
@@ -132,6 +152,7 @@ impl Gateway {
             .layer(RecordLayer::new(records.clone()).policy(setup.policy).content(setup.content))
             .layer(ModelsLayer::new())
             .layer(KeysLayer::new())
+            .layer(BedrockLayer::new(aws))
             .service(upstream.parsed());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,6 +1,7 @@
 //! Whole pipelines over real sockets, between a raw client and a scripted provider.
 
 mod background;
+mod bedrock;
 mod bytes;
 mod encodings;
 mod ends;

@@ -12,7 +12,7 @@ use aibridge_tower::{
     BoxError,
     actor_headers::{ActorHeaderNames, ActorHeadersLayer},
     auth::{AuthLayer, Authenticate},
-    bedrock::{BedrockLayer, Credentials, ProxiedBody, ProxiedLayer},
+    bedrock::{BedrockLayer, Credentials, ProxiedLayer},
     dump::{self, DumpLayer},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
@@ -33,7 +33,7 @@ use super::access_log::AccessLogLayer;
 use crate::identity::Identity;
 
 /// The body of a request that is only passed through, as it reaches the provider.
-type ProxiedRequest = dump::RequestBody<ProxiedBody<passthrough::RequestBody<Incoming>>>;
+type ProxiedRequest = dump::RequestBody<passthrough::RequestBody<Incoming>>;
 
 /// What the pipeline is made of.
 #[derive(Clone)]
