@@ -10,6 +10,7 @@ use std::task::Poll;
 
 use aibridge_tower::{
     auth::AuthLayer,
+    breaker::{BreakerLayer, Policy},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
@@ -154,4 +155,6 @@ contract!(follow, |inner| FollowLayer::new(Forgets).layer(inner), proxied(), Ful
 contract!(parse, |inner| ParseLayer::new().layer(inner), plain(), Full<Bytes>);
 contract!(record, |inner| RecordLayer::new(Forgets).layer(inner), parsed(), AiBody);
 contract!(models, |inner| ModelsLayer::new().layer(inner), parsed(), AiBody);
+contract!(breaker, |inner| BreakerLayer::new(Some(Policy::default())).layer(inner), parsed(), AiBody);
 contract!(keys, |inner| KeysLayer::new().layer(inner), parsed(), AiBody);
+contract!(keys_that_may_try_again, |inner| KeysLayer::new().max_retries(1).layer(inner), parsed(), AiBody);

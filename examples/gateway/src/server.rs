@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use aibridge_providers::provider::{Instance, Registry};
 use aibridge_store::{Fanout, StructuredLog, sqlite::Sqlite};
+use aibridge_tower::{breaker::BreakerLayer, keys::KeysLayer};
 use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,7 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, is_demo: bool) -
     };
     let registry = Arc::new(Registry::new(instances));
     announce(&registry);
+    aibridge_tower::keys::observe_pools(&registry);
     let listen = Listen {
         address: config.host.http_address,
         tls: config
@@ -57,6 +59,8 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, is_demo: bool) -
         registry: registry.clone(),
         identity: identity(&config.authentication, &store)?,
         recorder: recorder(&config, &store),
+        keys: KeysLayer::new().max_retries(config.gateway.max_retries),
+        breaker: BreakerLayer::new(config.gateway.breaker),
         settings: settings(&config),
     };
     let health = Health { store: store.clone(), registry };

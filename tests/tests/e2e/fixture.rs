@@ -16,6 +16,7 @@ use aibridge_store::{
 use aibridge_tests::RawClient;
 use aibridge_tower::{
     auth::{Actor, AuthError, AuthLayer, Authenticate},
+    breaker::{BreakerLayer, Policy},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
@@ -40,6 +41,10 @@ use uuid::Uuid;
 pub(crate) const TOKEN: &str = "gatewaytok-abcdefghijklmnopqrstuv";
 /// As a header.
 pub(crate) const BEARER: (&str, &str) = ("Authorization", "Bearer gatewaytok-abcdefghijklmnopqrstuv");
+/// The gateway token in its own header, which leaves the others to the user's own credential.
+pub(crate) const GOVERNANCE: (&str, &str) = ("X-Coder-AI-Governance-Token", TOKEN);
+/// A user's own credential, as a header.
+pub(crate) const OWN: (&str, &str) = ("Authorization", "Bearer sk-own-0123456789abcdefgh");
 /// The organisation's key.
 pub(crate) const KEY: &str = "sk-central-0123456789abcdef";
 /// The one user.
@@ -63,6 +68,8 @@ pub(crate) struct Setup {
     pub(crate) max_concurrency: Option<usize>,
     pub(crate) rate_limit: Option<NonZeroU32>,
     pub(crate) header_timeout: Duration,
+    pub(crate) max_retries: u32,
+    pub(crate) breaker: Option<Policy>,
     pub(crate) records: Records,
 }
 
@@ -87,6 +94,8 @@ impl Default for Setup {
             max_concurrency: None,
             rate_limit: None,
             header_timeout: Duration::from_secs(600),
+            max_retries: 0,
+            breaker: None,
             records: Records::default(),
         }
     }
@@ -107,9 +116,10 @@ impl Gateway {
         let registry = Arc::new(Registry::new((setup.instances)(url)));
         let records = setup.records.clone();
         let upstream = Upstream::builder().header_timeout(setup.header_timeout).build::<Incoming>().unwrap();
+        let keys = KeysLayer::new().max_retries(setup.max_retries);
         let proxied = ServiceBuilder::new()
             .layer(FollowLayer::new(records.clone()).content(setup.content))
-            .layer(KeysLayer::new())
+            .layer(keys.clone())
             .service(upstream.clone());
         let pipeline = ServiceBuilder::new()
             .layer(ShapeLayer::new())
@@ -122,7 +132,8 @@ impl Gateway {
             .layer(ParseLayer::new().max_bytes(setup.max_bytes))
             .layer(RecordLayer::new(records.clone()).policy(setup.policy).content(setup.content))
             .layer(ModelsLayer::new())
-            .layer(KeysLayer::new())
+            .layer(BreakerLayer::new(setup.breaker))
+            .layer(keys)
             .service(upstream.parsed());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,6 +1,8 @@
 //! Whole pipelines over real sockets, between a raw client and a scripted provider.
 
 mod background;
+mod breaker;
+mod byok;
 mod bytes;
 mod encodings;
 mod ends;
@@ -8,6 +10,7 @@ mod every_byte;
 mod expect;
 mod fixture;
 mod headers;
+mod keys;
 mod line;
 mod records;
 mod refusals;

@@ -11,8 +11,6 @@ pub(super) enum Later {
     Refused(&'static str, &'static str),
     /// The members of a family: warns for each.
     Family(&'static str),
-    /// More than one key for an instance: warns; the first is used.
-    KeyPool,
     /// Instances on Amazon Bedrock: warns; they are switched off.
     Bedrock,
 }
@@ -20,8 +18,6 @@ pub(super) enum Later {
 /// All of it.
 pub(super) const LATER: &[Later] = &[
     Later::Option("SEND_ACTOR_HEADERS"),
-    Later::Option("CIRCUIT_BREAKER_ENABLED"),
-    Later::Option("MAX_RETRIES"),
     Later::Option("DUMP_DIR"),
     Later::Refused("PG_CONNECTION_URL", "this version stores in SQLite only; unset it, and see DATA_DIR"),
     Later::Option("PROMETHEUS_ENABLE"),
@@ -32,7 +28,6 @@ pub(super) const LATER: &[Later] = &[
     Later::Option("EXTERNAL_TOKEN_ENCRYPTION_KEY"),
     Later::Family("MCP"),
     Later::Family("EXTERNAL_AUTH"),
-    Later::KeyPool,
     Later::Bedrock,
 ];
 
@@ -66,7 +61,7 @@ pub(super) fn report(settings: &Settings, report: &mut Report) {
                     }
                 }
             }
-            Later::KeyPool | Later::Bedrock => {}
+            Later::Bedrock => {}
         }
     }
 }

@@ -11,6 +11,7 @@ use aibridge_store::Recorder;
 use aibridge_tower::{
     BoxError,
     auth::{AuthLayer, Authenticate},
+    breaker::BreakerLayer,
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
@@ -34,6 +35,9 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) identity: Identity,
     pub(crate) recorder: Arc<dyn Recorder>,
+    /// All workers share what is known of keys and providers.
+    pub(crate) keys: KeysLayer,
+    pub(crate) breaker: BreakerLayer,
     pub(crate) settings: Settings,
 }
 
@@ -67,11 +71,11 @@ pub(super) fn pipeline(
 where
     Identity: Authenticate,
 {
-    let Parts { registry, identity, recorder, settings } = parts;
+    let Parts { registry, identity, recorder, keys, breaker, settings } = parts;
     let upstream = Upstream::builder().header_timeout(settings.header_timeout).build::<Incoming>()?;
     let proxied = ServiceBuilder::new()
         .layer(FollowLayer::new(recorder.clone()).content(settings.record_content))
-        .layer(KeysLayer::new())
+        .layer(keys.clone())
         .service(upstream.clone());
     Ok(ServiceBuilder::new()
         .layer(AccessLogLayer::new())
@@ -85,6 +89,7 @@ where
         .layer(ParseLayer::new().max_bytes(settings.max_request_bytes))
         .layer(RecordLayer::new(recorder).policy(settings.policy).content(settings.record_content).cut_off(cut_off))
         .layer(ModelsLayer::new())
-        .layer(KeysLayer::new())
+        .layer(breaker)
+        .layer(keys)
         .service(upstream.parsed()))
 }

@@ -1,8 +1,6 @@
 use aibridge_providers::provider::{BaseUrl, Kind, ModelRules, Secret};
 
-use super::{
-    BedrockConfig, BedrockProtocol, ProviderConfig, bedrock::default_of, names::Names, no_bedrock_yet, only_first_key,
-};
+use super::{BedrockConfig, BedrockProtocol, ProviderConfig, bedrock::default_of, names::Names, no_bedrock_yet};
 use crate::config::{report::Report, settings::Member, value::Value};
 
 /// Reads one instance. `None` if it could not be understood; the report says why.
@@ -20,7 +18,7 @@ pub(super) fn read(member: &Member, names: &mut Names, report: &mut Report) -> O
     if let Some(name) = name {
         names.take(name, &member.name_of("NAME"), text(member, "NAME").is_none(), report);
     }
-    let mut keys = list(member, "KEY", "KEYS", report);
+    let keys = list(member, "KEY", "KEYS", report);
     let credentials = credentials(member, report);
     let kind = kind?;
     let on_bedrock = check_credentials(kind, member, report);
@@ -29,9 +27,6 @@ pub(super) fn read(member: &Member, names: &mut Names, report: &mut Report) -> O
         _ => BedrockProtocol::InvokeModel,
     };
     let base_url = base_url(kind, on_bedrock, protocol, member, report)?;
-    if let Some(origin) = key_name(member) {
-        only_first_key(&mut keys, &origin, report);
-    }
     let disabled = if on_bedrock { no_bedrock_yet(&bedrock_name(member), report) } else { None };
     let or_default = |field: &str| text(member, field).map_or_else(|| default_of(field), str::to_owned);
     Some(ProviderConfig {

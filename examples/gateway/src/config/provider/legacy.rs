@@ -1,6 +1,6 @@
 use aibridge_providers::provider::{Kind, ModelRules, Secret};
 
-use super::{BedrockConfig, BedrockProtocol, ProviderConfig, names::Names, no_bedrock_yet, only_first_key};
+use super::{BedrockConfig, BedrockProtocol, ProviderConfig, names::Names, no_bedrock_yet};
 use crate::config::{
     report::Report,
     settings::{Origin, Settings},
@@ -39,13 +39,11 @@ fn with_key(
     report: &mut Report,
 ) -> Option<ProviderConfig> {
     names.take_legacy(kind.as_str(), &origin.name);
-    let mut keys = settings.keys(&format!("{prefix}_KEY")).to_vec();
-    only_first_key(&mut keys, &origin.name, report);
     Some(ProviderConfig {
         name: kind.as_str().to_owned(),
         kind,
         base_url: settings.base_url(&format!("{prefix}_BASE_URL"))?.clone(),
-        keys,
+        keys: settings.keys(&format!("{prefix}_KEY")).to_vec(),
         bedrock: None,
         models: ModelRules::default(),
         disabled: None,

@@ -65,14 +65,6 @@ pub(super) fn read(settings: &Settings, report: &mut Report) -> Vec<ProviderConf
     providers
 }
 
-/// Warns that only the first of several keys is used, and drops the others.
-fn only_first_key(keys: &mut Vec<Secret>, name: &str, report: &mut Report) {
-    if keys.len() > 1 && later::is_later(Later::KeyPool) {
-        report.warn(name, "several keys for one instance are understood, but this version uses only the first");
-        keys.truncate(1);
-    }
-}
-
 /// Warns that an instance on Bedrock is switched off, and says why for those who ask for it.
 fn no_bedrock_yet(name: &str, report: &mut Report) -> Option<String> {
     later::is_later(Later::Bedrock).then(|| {

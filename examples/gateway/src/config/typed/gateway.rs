@@ -3,6 +3,8 @@ use std::{
     time::Duration,
 };
 
+use aibridge_tower::breaker::Policy;
+
 use crate::config::{actor_headers, report::Report, settings::Settings};
 
 /// How the gateway behaves.
@@ -20,6 +22,10 @@ pub(crate) struct Gateway {
     pub(crate) recording_policy: RecordingPolicy,
     /// Whether users may bring their own provider credential.
     pub(crate) allow_byok: bool,
+    /// When a provider that keeps failing is left alone; `None` is never.
+    pub(crate) breaker: Option<Policy>,
+    /// Attempts after a failed one.
+    pub(crate) max_retries: u32,
     /// Requests in flight, at most.
     pub(crate) max_concurrency: Option<NonZeroUsize>,
     /// Requests per second and actor, at most.
@@ -52,12 +58,23 @@ impl Gateway {
                 _ => RecordingPolicy::Require,
             },
             allow_byok: settings.switch("ALLOW_BYOK"),
+            breaker: settings.switch("CIRCUIT_BREAKER_ENABLED").then(|| Policy {
+                failures: count(settings, "CIRCUIT_BREAKER_FAILURE_THRESHOLD"),
+                interval: settings.duration("CIRCUIT_BREAKER_INTERVAL"),
+                open: settings.duration("CIRCUIT_BREAKER_TIMEOUT"),
+                probes: count(settings, "CIRCUIT_BREAKER_MAX_REQUESTS"),
+            }),
+            max_retries: count(settings, "MAX_RETRIES"),
             max_concurrency: usize::try_from(settings.number("MAX_CONCURRENCY")).ok().and_then(NonZeroUsize::new),
             rate_limit: u32::try_from(settings.number("RATE_LIMIT")).ok().and_then(NonZeroU32::new),
             max_request_bytes: usize::try_from(settings.number("MAX_REQUEST_BYTES")).unwrap_or(usize::MAX),
             upstream_header_timeout: non_zero(settings.duration("UPSTREAM_HEADER_TIMEOUT")),
         }
     }
+}
+
+fn count(settings: &Settings, name: &str) -> u32 {
+    u32::try_from(settings.number(name)).unwrap_or(u32::MAX)
 }
 
 fn non_zero(duration: Duration) -> Option<Duration> {
