@@ -51,7 +51,7 @@ pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item 
 
 /// What the client is told about an error of this crate's.
 pub(crate) fn refusal_of(failure: &(dyn Error + 'static)) -> Refusal {
-    match chain(failure).find_map(<dyn Error>::downcast_ref::<UpstreamError>) {
+    match UpstreamError::find(failure) {
         Some(upstream) => upstream.refusal(),
         None => Refusal::new(Reason::Internal, "aibridge: the gateway failed; its log says why"),
     }

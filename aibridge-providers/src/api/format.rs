@@ -84,16 +84,18 @@ impl Format {
             (_, Reason::Unauthenticated) => "authentication_error",
             (_, Reason::ByokDisabled | Reason::ModelNotAllowed) => "permission_error",
             (_, Reason::UnknownProvider | Reason::UnknownRoute) => "not_found_error",
-            (_, Reason::RateLimited) => "rate_limit_error",
-            (Format::Anthropic, Reason::Overloaded | Reason::ShuttingDown) => "overloaded_error",
+            (_, Reason::RateLimited | Reason::KeysRateLimited) => "rate_limit_error",
+            (Format::Anthropic, Reason::BreakerOpen | Reason::Overloaded | Reason::ShuttingDown) => "overloaded_error",
             (Format::Anthropic, Reason::ProviderTimeout) => "timeout_error",
             (
                 format,
-                Reason::ProviderUnreachable
+                Reason::KeysRefused
+                | Reason::ProviderUnreachable
                 | Reason::ProviderTruncated
                 | Reason::ProviderDisabled
                 | Reason::RecordingUnavailable
                 | Reason::IdentityUnavailable
+                | Reason::BreakerOpen
                 | Reason::Overloaded
                 | Reason::ShuttingDown
                 | Reason::ProviderTimeout
@@ -142,7 +144,7 @@ mod tests {
     use crate::api::Observer;
 
     /// Every reason, its status, and its type in either format.
-    const REASONS: [(Reason, u16, &str, &str); 21] = [
+    const REASONS: [(Reason, u16, &str, &str); 24] = [
         (Reason::InvalidRequest, 400, "invalid_request_error", "invalid_request_error"),
         (Reason::ConflictingTokens, 400, "invalid_request_error", "invalid_request_error"),
         (Reason::Unauthenticated, 401, "authentication_error", "authentication_error"),
@@ -155,11 +157,14 @@ mod tests {
         (Reason::UnsupportedEncoding, 415, "invalid_request_error", "invalid_request_error"),
         (Reason::WebSocket, 426, "invalid_request_error", "invalid_request_error"),
         (Reason::RateLimited, 429, "rate_limit_error", "rate_limit_error"),
+        (Reason::KeysRateLimited, 429, "rate_limit_error", "rate_limit_error"),
+        (Reason::KeysRefused, 502, "api_error", "server_error"),
         (Reason::ProviderUnreachable, 502, "api_error", "server_error"),
         (Reason::ProviderTruncated, 502, "api_error", "server_error"),
         (Reason::ProviderDisabled, 503, "api_error", "server_error"),
         (Reason::RecordingUnavailable, 503, "api_error", "server_error"),
         (Reason::IdentityUnavailable, 503, "api_error", "server_error"),
+        (Reason::BreakerOpen, 503, "overloaded_error", "server_error"),
         (Reason::Overloaded, 503, "overloaded_error", "server_error"),
         (Reason::ShuttingDown, 503, "overloaded_error", "server_error"),
         (Reason::ProviderTimeout, 504, "timeout_error", "server_error"),

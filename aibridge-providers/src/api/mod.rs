@@ -15,6 +15,7 @@ mod wrappers;
 mod testing;
 
 pub mod chat;
+pub mod conversation;
 pub mod messages;
 pub mod responses;
 pub mod tools;

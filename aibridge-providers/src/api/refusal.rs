@@ -42,6 +42,10 @@ pub enum Reason {
     WebSocket,
     /// 429: the actor's rate limit is reached.
     RateLimited,
+    /// 429: the provider limits the rate of every key of the organisation's.
+    KeysRateLimited,
+    /// 502: the provider refused every key of the organisation's.
+    KeysRefused,
     /// 502: the provider could not be reached.
     ProviderUnreachable,
     /// 502: the provider stopped without the terminal event of its stream.
@@ -52,6 +56,8 @@ pub enum Reason {
     RecordingUnavailable,
     /// 503: the source of identity is down.
     IdentityUnavailable,
+    /// 503: the provider keeps failing, and is not asked for a while.
+    BreakerOpen,
     /// 503: as many requests are in flight as are allowed.
     Overloaded,
     /// 503: the gateway is shutting down.
@@ -74,11 +80,12 @@ impl Reason {
             Reason::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Reason::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Reason::WebSocket => StatusCode::UPGRADE_REQUIRED,
-            Reason::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-            Reason::ProviderUnreachable | Reason::ProviderTruncated => StatusCode::BAD_GATEWAY,
+            Reason::RateLimited | Reason::KeysRateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Reason::KeysRefused | Reason::ProviderUnreachable | Reason::ProviderTruncated => StatusCode::BAD_GATEWAY,
             Reason::ProviderDisabled
             | Reason::RecordingUnavailable
             | Reason::IdentityUnavailable
+            | Reason::BreakerOpen
             | Reason::Overloaded
             | Reason::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Reason::ProviderTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -101,11 +108,14 @@ impl Reason {
             Reason::UnsupportedEncoding => "unsupported_encoding",
             Reason::WebSocket => "websocket_not_supported",
             Reason::RateLimited => "rate_limited",
+            Reason::KeysRateLimited => "keys_rate_limited",
+            Reason::KeysRefused => "keys_refused",
             Reason::ProviderUnreachable => "provider_unreachable",
             Reason::ProviderTruncated => "provider_truncated",
             Reason::ProviderDisabled => "provider_disabled",
             Reason::RecordingUnavailable => "recording_unavailable",
             Reason::IdentityUnavailable => "identity_unavailable",
+            Reason::BreakerOpen => "breaker_open",
             Reason::Overloaded => "overloaded",
             Reason::ShuttingDown => "shutting_down",
             Reason::ProviderTimeout => "provider_timeout",

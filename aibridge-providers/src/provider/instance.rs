@@ -1,6 +1,6 @@
 use regex::Regex;
 
-use super::{BaseUrl, Kind, Secret};
+use super::{BaseUrl, KeyPool, Kind, Secret};
 use crate::bedrock;
 
 /// A configured provider: a name, a kind, a base URL and credentials.
@@ -21,6 +21,7 @@ pub struct Instance {
     pub models: ModelRules,
     /// Why the instance is switched off, if it is.
     pub disabled: Option<String>,
+    pub(super) pool: KeyPool,
 }
 
 /// Builds an [`Instance`].
@@ -41,8 +42,14 @@ impl Instance {
                 bedrock: None,
                 models: ModelRules::default(),
                 disabled: None,
+                pool: KeyPool::default(),
             },
         }
+    }
+
+    /// Which of its credentials can be used: its keys, or on Bedrock its access keys, as they were when it was built.
+    pub fn pool(&self) -> &KeyPool {
+        &self.pool
     }
 }
 
@@ -83,7 +90,8 @@ impl InstanceBuilder {
     }
 
     /// The instance.
-    pub fn build(self) -> Instance {
+    pub fn build(mut self) -> Instance {
+        self.instance.pool = KeyPool::of(&self.instance);
         self.instance
     }
 }

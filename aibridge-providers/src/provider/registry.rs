@@ -28,10 +28,18 @@ impl Registry {
         self.snapshot.load().values().cloned().collect()
     }
 
-    /// Puts `instances` in the place of all others; requests that run keep theirs.
+    /// Puts `instances` in the place of all others; requests that run keep theirs. Of keys that stay at the same provider
+    /// it is still known whether they can be used.
     pub fn replace(&self, instances: impl IntoIterator<Item = Instance>) {
-        let by_name = instances.into_iter().map(|instance| (instance.name.clone(), Arc::new(instance))).collect();
-        self.snapshot.store(Arc::new(by_name));
+        let old = self.snapshot.load();
+        let by_name = instances.into_iter().map(|mut instance| {
+            let before = old.get(&instance.name);
+            if let Some(before) = before.filter(|before| before.base_url.as_str() == instance.base_url.as_str()) {
+                instance.pool.inherit(&before.pool);
+            }
+            (instance.name.clone(), Arc::new(instance))
+        });
+        self.snapshot.store(Arc::new(by_name.collect()));
     }
 }
 

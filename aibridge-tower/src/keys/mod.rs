@@ -1,112 +1,61 @@
-//! With which credential the provider is asked: [`KeysLayer`] adds the instance's key to requests that do not carry the
-//! user's own.
+//! With which credential the provider is asked: [`KeysLayer`] adds one of the instance's keys to requests that do not carry
+//! the user's own.
 //!
 //! | instance | header |
 //! | --- | --- |
 //! | `anthropic` | `X-Api-Key: <key>` |
 //! | `azure` | `Api-Key: <key>` |
 //! | other OpenAI formats | `Authorization: Bearer <key>` |
+//! | `bedrock` | none: whoever signs the request uses the [`Credential`] |
 //! | `copilot` | none: always the user's own |
 //!
 //! An instance without a key is asked without a credential, as local model servers are.
 //!
+//! # Failover
+//!
+//! A request takes the first of the keys that can be used. A reply of 429 leaves the key out for as long as the provider
+//! says, one of 401 for a minute, for all requests of the instance; and the same request goes on with the next key, each
+//! at most once, before anything has reached the client. When none is left, the client is told 429 and when the first can
+//! be used again, or 502 if all were refused. What the provider said of its key is logged; see
+//! [`verdict`](aibridge_providers::provider::verdict()) for what counts.
+//!
+//! A user's own credential never fails over, and everything else a provider answers goes to the client. A request whose
+//! body cannot be had again (see [`Repeat`]) tells the others what it learnt, and leaves trying again to its client.
+//!
+//! # Staying with a key
+//!
+//! What a provider hands out to be sent back may be bound to the account: ids of stored responses, encrypted reasoning,
+//! signed thinking. A request that carries such data goes with the key its conversation used last, when that is known and
+//! usable. The conversation is known by the id of the previous response, else by the agent's session, else by its first
+//! user message, always within one user and instance. Only conversations that did not use the first key are remembered,
+//! 100,000 of them, a day after their last request: while the first key works, this costs nothing.
+//!
+//! # Trying again
+//!
+//! Off by default, because clients try again by themselves; see [`KeysLayer::max_retries`].
+//!
 //! | needs | adds |
 //! | --- | --- |
-//! | [`ProviderRoute`], [`Byok`] | the provider's credential |
+//! | [`ProviderRoute`](crate::ProviderRoute), [`Byok`](crate::Byok) | the credential's header; [`Credential`](crate::Credential), also to the response |
+//!
+//! [`Credential`]: crate::Credential
 
-use std::task::{Context, Poll};
+mod future;
+mod header;
+mod layer;
+mod memory;
+mod metrics;
+mod refused;
+mod repeat;
+mod service;
+mod turn;
 
-use aibridge_providers::{
-    api::{Reason, Refusal},
-    provider::{Instance, Kind},
-};
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, header};
-use http_body::Body;
-use tower_layer::Layer;
-use tower_service::Service;
-
-use crate::{Byok, ProviderRoute, answer::ResponseFuture, body::ResponseBody, context::format_of, refuse};
-
-/// Adds [`Keys`].
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct KeysLayer {}
-
-impl KeysLayer {
-    /// Adds the first key of each request's instance.
-    pub fn new() -> KeysLayer {
-        KeysLayer {}
-    }
-}
-
-impl<S> Layer<S> for KeysLayer {
-    type Service = Keys<S>;
-
-    fn layer(&self, inner: S) -> Keys<S> {
-        Keys { inner }
-    }
-}
-
-/// Adds the provider's credential. See the [module](self) documentation.
-#[derive(Clone, Debug)]
-pub struct Keys<S> {
-    inner: S,
-}
-
-impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Keys<S>
-where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    ResBody: Body<Data = Bytes>,
-{
-    type Response = Response<ResponseBody<ResBody>>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ResBody>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let (mut head, body) = request.into_parts();
-        let byok = head.extensions.get::<Byok>().is_some();
-        let added = match head.extensions.get::<ProviderRoute>() {
-            None => Err(refuse::missing::<ProviderRoute>("Keys")),
-            Some(_) if byok => Ok(None),
-            Some(route) => credential(&route.instance),
-        };
-        match added {
-            Ok(None) => {}
-            Ok(Some((name, value))) => drop(head.headers.insert(name, value)),
-            Err(refusal) => {
-                let format = format_of(&head);
-                return ResponseFuture::own(refuse::response(format, refusal));
-            }
-        }
-        ResponseFuture::call(self.inner.call(Request::from_parts(head, body)))
-    }
-}
-
-/// The header that carries the instance's key.
-fn credential(instance: &Instance) -> Result<Option<(HeaderName, HeaderValue)>, Refusal> {
-    if instance.kind == Kind::Copilot {
-        let message = "aibridge: this provider is used with your own credential; send it in Authorization, and the \
-                       gateway token in X-Coder-AI-Governance-Token";
-        return Err(Refusal::new(Reason::Unauthenticated, message));
-    }
-    let Some(key) = instance.keys.first() else { return Ok(None) };
-    let (name, value) = match instance.kind {
-        Kind::Anthropic | Kind::Bedrock => (HeaderName::from_static("x-api-key"), HeaderValue::from_str(key.expose())),
-        Kind::Azure => (HeaderName::from_static("api-key"), HeaderValue::from_str(key.expose())),
-        _ => (header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", key.expose()))),
-    };
-    let mut value = value.map_err(|_| {
-        let message = format!("aibridge: the key of provider {:?} cannot be sent in a header", instance.name);
-        Refusal::new(Reason::Internal, message)
-    })?;
-    value.set_sensitive(true);
-    Ok(Some((name, value)))
-}
+pub use future::ResponseFuture;
+pub use layer::KeysLayer;
+pub(crate) use memory::Remember;
+pub use metrics::observe_pools;
+pub use repeat::Repeat;
+pub use service::Keys;
 
 #[cfg(test)]
 mod tests;

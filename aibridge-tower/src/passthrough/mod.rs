@@ -3,12 +3,12 @@
 //!
 //! | needs | adds |
 //! | --- | --- |
-//! | [`ProviderRoute`] | nothing |
+//! | [`ProviderRoute`] | [`RequestBody`] in the place of the body |
 //!
 //! ```
 //! use std::{convert::Infallible, sync::Arc};
 //! use aibridge_providers::provider::{BaseUrl, Instance, Kind, Registry};
-//! use aibridge_tower::{passthrough::PassthroughLayer, route::RouteLayer};
+//! use aibridge_tower::{passthrough::{PassthroughLayer, RequestBody}, route::RouteLayer};
 //! use bytes::Bytes;
 //! use http::{Request, Response};
 //! use http_body_util::Full;
@@ -16,7 +16,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! let openai = Instance::builder(Kind::OpenAi, BaseUrl::parse("https://api.openai.com/v1/").unwrap()).build();
-//! let proxied = service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(Response::new(Full::from("proxied"))) });
+//! let proxied = service_fn(|_: Request<RequestBody<Full<Bytes>>>| async { Ok::<_, Infallible>(Response::new(Full::from("proxied"))) });
 //! let app = ServiceBuilder::new()
 //!     .layer(RouteLayer::new(Arc::new(Registry::new([openai]))))
 //!     .layer(PassthroughLayer::new(proxied))
@@ -43,6 +43,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{BoxError, ProviderRoute};
+
+mod request_body;
+
+pub use request_body::RequestBody;
 
 /// Adds [`Passthrough`].
 #[derive(Clone, Debug)]
@@ -77,7 +81,7 @@ impl<S, U, ReqBody, InnerBody, ProxiedBody> Service<Request<ReqBody>> for Passth
 where
     S: Service<Request<ReqBody>, Response = Response<InnerBody>>,
     S::Error: Into<BoxError>,
-    U: Service<Request<ReqBody>, Response = Response<ProxiedBody>>,
+    U: Service<Request<RequestBody<ReqBody>>, Response = Response<ProxiedBody>>,
     U::Error: Into<BoxError>,
 {
     type Response = Response<ResponseBody<InnerBody, ProxiedBody>>;
@@ -93,7 +97,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         match request.extensions().get::<ProviderRoute>() {
             Some(ProviderRoute { endpoint: Endpoint::Passthrough, .. }) => {
-                ResponseFuture { branch: Branch::Proxied { it: self.proxied.call(request) } }
+                ResponseFuture { branch: Branch::Proxied { it: self.proxied.call(request.map(RequestBody::new)) } }
             }
             // Without a route the inner service says what is missing.
             _ => ResponseFuture { branch: Branch::Inner { it: self.inner.call(request) } },

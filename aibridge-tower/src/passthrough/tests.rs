@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 use tower_layer::Layer;
 
 use super::PassthroughLayer;
@@ -50,7 +50,11 @@ async fn frames_sizes_and_ends_pass_untouched() {
 
 #[tokio::test]
 async fn an_error_of_either_keeps_its_type() {
-    let fails = |kind: io::ErrorKind| once(Err::<Response<Full<Bytes>>, _>(io::Error::from(kind)));
+    fn fails<T>(
+        kind: io::ErrorKind,
+    ) -> impl Service<Request<T>, Response = Response<Full<Bytes>>, Error = io::Error, Future: Send> + Clone {
+        once(Err(io::Error::from(kind)))
+    }
     for (request, kind) in
         [(proxied(), io::ErrorKind::TimedOut), (routed(Api::Chat, ()), io::ErrorKind::ConnectionRefused)]
     {

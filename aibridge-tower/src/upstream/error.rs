@@ -1,8 +1,8 @@
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use aibridge_providers::api::{Reason, Refusal};
 
-use crate::BoxError;
+use crate::{BoxError, refuse};
 
 /// Why the provider could not be asked, or did not finish its answer.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,20 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Whether no connection was made, so that the provider has seen nothing of the request.
+    pub fn is_connect(&self) -> bool {
+        let UpstreamError::Unreachable(source) = self else { return false };
+        let source: &(dyn Error + 'static) = source.as_ref();
+        refuse::chain(source)
+            .find_map(<dyn Error>::downcast_ref::<hyper_util::client::legacy::Error>)
+            .is_some_and(hyper_util::client::legacy::Error::is_connect)
+    }
+
+    /// The one in `error`'s chain of causes.
+    pub(crate) fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a UpstreamError> {
+        refuse::chain(error).find_map(<dyn Error>::downcast_ref::<UpstreamError>)
+    }
+
     /// What the client is told.
     pub fn refusal(&self) -> Refusal {
         match self {

@@ -10,12 +10,13 @@ use pin_project_lite::pin_project;
 use crate::{BoxError, parse::AiBody};
 
 pin_project! {
-    /// What is sent to the provider: a parsed body, or a stream passed on as it comes.
+    /// What is sent to the provider: a parsed body, a stream passed on as it comes, or nothing.
     #[derive(Debug)]
     #[project = RequestBodyProj]
     pub(super) enum RequestBody<B> {
         Parsed { #[pin] body: AiBody },
         Stream { #[pin] body: B },
+        Empty,
     }
 }
 
@@ -38,6 +39,7 @@ where
             RequestBodyProj::Stream { body } => {
                 ready!(body.poll_frame(cx)).map(|frame| frame.map_err(|error| BrokenOff(error.into()).into()))
             }
+            RequestBodyProj::Empty => None,
         })
     }
 
@@ -45,6 +47,7 @@ where
         match self {
             RequestBody::Parsed { body } => body.is_end_stream(),
             RequestBody::Stream { body } => body.is_end_stream(),
+            RequestBody::Empty => true,
         }
     }
 
@@ -52,6 +55,7 @@ where
         match self {
             RequestBody::Parsed { body } => body.size_hint(),
             RequestBody::Stream { body } => body.size_hint(),
+            RequestBody::Empty => SizeHint::with_exact(0),
         }
     }
 }

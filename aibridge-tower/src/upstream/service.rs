@@ -15,7 +15,7 @@ use hyper_util::{
 use tower_service::Service;
 
 use super::{ResponseBody, ResponseFuture, UpstreamError, request_body::RequestBody};
-use crate::{BoxError, context::final_headers, parse::AiBody};
+use crate::{BoxError, context::final_headers, parse::AiBody, passthrough};
 
 /// Sends requests to the provider. See the [module](super) documentation.
 ///
@@ -145,6 +145,28 @@ where
 
     fn call(&mut self, request: Request<B>) -> ResponseFuture {
         self.send(request.map(|body| RequestBody::Stream { body }))
+    }
+}
+
+/// The end of a pipeline whose requests are only passed through.
+impl<B> Service<Request<passthrough::RequestBody<B>>> for Upstream<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody>;
+    type Error = UpstreamError;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), UpstreamError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<passthrough::RequestBody<B>>) -> ResponseFuture {
+        self.send(request.map(|body| match body.into_inner() {
+            Some(body) => RequestBody::Stream { body },
+            None => RequestBody::Empty,
+        }))
     }
 }
 

@@ -24,6 +24,7 @@ use aibridge_tower::{
     record::{RecordLayer, RecordingPolicy, follow::FollowLayer},
     route::{ProbeLayer, RouteLayer},
     shape::ShapeLayer,
+    tools::ToolsLayer,
     upstream::Upstream,
 };
 use hyper::body::Incoming;
@@ -42,6 +43,11 @@ pub(crate) const TOKEN: &str = "gatewaytok-abcdefghijklmnopqrstuv";
 pub(crate) const BEARER: (&str, &str) = ("Authorization", "Bearer gatewaytok-abcdefghijklmnopqrstuv");
 /// The organisation's key.
 pub(crate) const KEY: &str = "sk-central-0123456789abcdef";
+/// The gateway token of a second user, and its header.
+pub(crate) const OTHER_TOKEN: &str = "othertoken-abcdefghijklmnopqrstuv";
+pub(crate) const OTHER_BEARER: (&str, &str) = ("Authorization", "Bearer othertoken-abcdefghijklmnopqrstuv");
+/// The second user.
+pub(crate) const OTHER_USER: Uuid = Uuid::from_u128(8);
 /// The one user.
 pub(crate) const USER: Uuid = Uuid::from_u128(7);
 
@@ -63,6 +69,7 @@ pub(crate) struct Setup {
     pub(crate) max_concurrency: Option<usize>,
     pub(crate) rate_limit: Option<NonZeroU32>,
     pub(crate) header_timeout: Duration,
+    pub(crate) tools: ToolsLayer,
     pub(crate) records: Records,
 }
 
@@ -87,6 +94,7 @@ impl Default for Setup {
             max_concurrency: None,
             rate_limit: None,
             header_timeout: Duration::from_secs(600),
+            tools: ToolsLayer::off(),
             records: Records::default(),
         }
     }
@@ -120,6 +128,7 @@ impl Gateway {
             .layer(RouteLayer::new(registry))
             .layer(PassthroughLayer::new(proxied))
             .layer(ParseLayer::new().max_bytes(setup.max_bytes))
+            .layer(setup.tools)
             .layer(RecordLayer::new(records.clone()).policy(setup.policy).content(setup.content))
             .layer(ModelsLayer::new())
             .layer(KeysLayer::new())
@@ -166,6 +175,7 @@ impl Authenticate for OneUser {
     fn authenticate(&self, token: &Secret) -> Self::Future {
         ready(match token.expose() {
             TOKEN => Ok(Actor::new(USER, "ali").api_key_id("gatewaytok")),
+            OTHER_TOKEN => Ok(Actor::new(OTHER_USER, "bo")),
             "suspended" => Err(AuthError::Inactive),
             "down" => Err(AuthError::Unavailable("connection refused".to_owned())),
             _ => Err(AuthError::Unknown),

@@ -12,4 +12,5 @@ mod line;
 mod records;
 mod refusals;
 mod routes;
+mod tools;
 mod wire;

@@ -12,11 +12,13 @@ mod events;
 mod exchange;
 mod inject;
 mod kept;
+mod schema;
 
-pub use definition::{Definition, Toolset};
+pub use definition::{Definition, Refused, Toolset};
 pub use exchange::{Answer, Call, Exchange, Finish, Next, Part, Step};
 pub use inject::{Injected, inject};
 pub use kept::{Kept, restore};
+pub use schema::Unfit;
 
 pub(in crate::api) use events::Whole;
 pub(in crate::api) use exchange::Dialect;

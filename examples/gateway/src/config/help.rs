@@ -40,10 +40,8 @@ pub(crate) fn help() -> String {
             let (variable, yaml) = (family.scope.prefixes()[0], family.scope.yaml_prefixes()[0]);
             _ = writeln!(
                 text,
-                "\n  {variable}{}_<N>_..., N from 0, or the list {yaml}{} with these fields in lower case{}:",
-                family.name,
-                family.list,
-                not_yet(later::is_later(Later::Family(family.name)))
+                "\n  {variable}{}_<N>_..., N from 0, or the list {yaml}{} with these fields in lower case:",
+                family.name, family.list,
             );
             for field in family.fields {
                 entry(

@@ -9,31 +9,19 @@ pub(super) enum Later {
     Option(&'static str),
     /// An option that must not be ignored: refused when it is given.
     Refused(&'static str, &'static str),
-    /// The members of a family: warns for each.
-    Family(&'static str),
     /// More than one key for an instance: warns; the first is used.
     KeyPool,
-    /// Instances on Amazon Bedrock: warns; they are switched off.
-    Bedrock,
 }
 
 /// All of it.
 pub(super) const LATER: &[Later] = &[
-    Later::Option("SEND_ACTOR_HEADERS"),
     Later::Option("CIRCUIT_BREAKER_ENABLED"),
     Later::Option("MAX_RETRIES"),
-    Later::Option("DUMP_DIR"),
     Later::Refused("PG_CONNECTION_URL", "this version stores in SQLite only; unset it, and see DATA_DIR"),
     Later::Option("PROMETHEUS_ENABLE"),
     Later::Option("TRACE_ENABLE"),
     Later::Option("OIDC_EMAIL_FIELD"),
-    Later::Option("INJECT_CODER_MCP_TOOLS"),
-    Later::Option("EXPERIMENTS"),
-    Later::Option("EXTERNAL_TOKEN_ENCRYPTION_KEY"),
-    Later::Family("MCP"),
-    Later::Family("EXTERNAL_AUTH"),
     Later::KeyPool,
-    Later::Bedrock,
 ];
 
 /// Says so.
@@ -44,7 +32,7 @@ pub(super) fn is_later(feature: Later) -> bool {
     LATER.contains(&feature)
 }
 
-/// Warns of, or refuses, the options and families that are to come.
+/// Warns of, or refuses, the options that are to come.
 pub(super) fn report(settings: &Settings, report: &mut Report) {
     for later in LATER {
         match *later {
@@ -59,14 +47,7 @@ pub(super) fn report(settings: &Settings, report: &mut Report) {
                     report.error(&origin.name, why);
                 }
             }
-            Later::Family(name) => {
-                for member in settings.members.iter().filter(|member| member.family.name == name) {
-                    if let Some(origin) = member.fields.iter().find_map(|setting| setting.origin.as_ref()) {
-                        report.warn(&origin.name, NOT_YET);
-                    }
-                }
-            }
-            Later::KeyPool | Later::Bedrock => {}
+            Later::KeyPool => {}
         }
     }
 }

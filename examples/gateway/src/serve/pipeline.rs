@@ -10,12 +10,15 @@ use aibridge_providers::provider::Registry;
 use aibridge_store::Recorder;
 use aibridge_tower::{
     BoxError,
+    actor_headers::{ActorHeaderNames, ActorHeadersLayer},
     auth::{AuthLayer, Authenticate},
+    bedrock::{BedrockLayer, Credentials, ProxiedBody, ProxiedLayer},
+    dump::{self, DumpLayer},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
     parse::ParseLayer,
-    passthrough::PassthroughLayer,
+    passthrough::{self, PassthroughLayer},
     record::{RecordLayer, RecordingPolicy, follow::FollowLayer},
     route::{ProbeLayer, RouteLayer},
     shape::ShapeLayer,
@@ -28,12 +31,17 @@ use tower::{Service, ServiceBuilder};
 use super::access_log::AccessLogLayer;
 use crate::identity::Identity;
 
+/// The body of a request that is only passed through, as it reaches the provider.
+type ProxiedRequest = dump::RequestBody<ProxiedBody<passthrough::RequestBody<Incoming>>>;
+
 /// What the pipeline is made of.
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) identity: Identity,
     pub(crate) recorder: Arc<dyn Recorder>,
+    pub(crate) dump: DumpLayer,
+    pub(crate) aws: Credentials,
     pub(crate) settings: Settings,
 }
 
@@ -43,6 +51,7 @@ pub(crate) struct Settings {
     pub(crate) policy: RecordingPolicy,
     pub(crate) record_content: bool,
     pub(crate) allow_byok: bool,
+    pub(crate) actor_headers: Option<ActorHeaderNames>,
     pub(crate) max_concurrency: Option<usize>,
     pub(crate) rate_limit: Option<NonZeroU32>,
     pub(crate) max_request_bytes: usize,
@@ -67,11 +76,14 @@ pub(super) fn pipeline(
 where
     Identity: Authenticate,
 {
-    let Parts { registry, identity, recorder, settings } = parts;
-    let upstream = Upstream::builder().header_timeout(settings.header_timeout).build::<Incoming>()?;
+    let Parts { registry, identity, recorder, aws, dump, settings } = parts;
+    let upstream = Upstream::builder().header_timeout(settings.header_timeout);
+    let upstream = upstream.build::<ProxiedRequest>()?;
     let proxied = ServiceBuilder::new()
         .layer(FollowLayer::new(recorder.clone()).content(settings.record_content))
         .layer(KeysLayer::new())
+        .layer(ProxiedLayer::new(aws.clone()).max_bytes(settings.max_request_bytes))
+        .layer(dump.proxied())
         .service(upstream.clone());
     Ok(ServiceBuilder::new()
         .layer(AccessLogLayer::new())
@@ -84,7 +96,10 @@ where
         .layer(PassthroughLayer::new(proxied))
         .layer(ParseLayer::new().max_bytes(settings.max_request_bytes))
         .layer(RecordLayer::new(recorder).policy(settings.policy).content(settings.record_content).cut_off(cut_off))
+        .layer(ActorHeadersLayer::new(settings.actor_headers))
         .layer(ModelsLayer::new())
         .layer(KeysLayer::new())
+        .layer(BedrockLayer::new(aws))
+        .layer(dump)
         .service(upstream.parsed()))
 }

@@ -5,12 +5,13 @@ mod indexed;
 mod legacy;
 mod names;
 
-use aibridge_providers::provider::{BaseUrl, Instance, Kind, ModelRules, Secret};
-
-pub(crate) use bedrock::{BedrockConfig, BedrockProtocol};
+use aibridge_providers::{
+    bedrock::Settings as BedrockSettings,
+    provider::{BaseUrl, Instance, Kind, ModelRules, Secret},
+};
 
 use super::{
-    later::{self, Later, NOT_YET},
+    later::{self, Later},
     report::Report,
     settings::Settings,
 };
@@ -27,11 +28,9 @@ pub(crate) struct ProviderConfig {
     /// The organisation's keys, in order.
     pub(crate) keys: Vec<Secret>,
     /// For [`Kind::Bedrock`].
-    pub(crate) bedrock: Option<BedrockConfig>,
+    pub(crate) bedrock: Option<BedrockSettings>,
     /// Which models may be asked for.
     pub(crate) models: ModelRules,
-    /// Why it is switched off, if it is.
-    pub(crate) disabled: Option<String>,
 }
 
 impl ProviderConfig {
@@ -42,8 +41,8 @@ impl ProviderConfig {
         for key in &self.keys {
             builder = builder.key(key.clone());
         }
-        match &self.disabled {
-            Some(why) => builder.disabled(why).build(),
+        match &self.bedrock {
+            Some(settings) => builder.bedrock(settings.clone()).build(),
             None => builder.build(),
         }
     }
@@ -71,12 +70,4 @@ fn only_first_key(keys: &mut Vec<Secret>, name: &str, report: &mut Report) {
         report.warn(name, "several keys for one instance are understood, but this version uses only the first");
         keys.truncate(1);
     }
-}
-
-/// Warns that an instance on Bedrock is switched off, and says why for those who ask for it.
-fn no_bedrock_yet(name: &str, report: &mut Report) -> Option<String> {
-    later::is_later(Later::Bedrock).then(|| {
-        report.warn(name, format!("Amazon Bedrock {NOT_YET}; the instance is switched off"));
-        "this version cannot reach Amazon Bedrock yet".to_owned()
-    })
 }
