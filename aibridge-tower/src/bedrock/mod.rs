@@ -47,7 +47,7 @@ pub use body::ResponseBody;
 pub use credentials::Credentials;
 pub use endpoint::default_base_url;
 pub use future::ResponseFuture;
-pub use proxied::{Proxied, ProxiedBody, ProxiedFuture, ProxiedLayer};
+pub use proxied::{Proxied, ProxiedFuture, ProxiedLayer};
 pub use service::{Bedrock, BedrockLayer};
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use aibridge_providers::{
 };
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -24,7 +24,7 @@ use super::{
     credentials::Found,
     prepare::{self, Plan},
 };
-use crate::{BoxError, ProviderRoute, body::ResponseBody, parse, refuse};
+use crate::{BoxError, ProviderRoute, body::ResponseBody, parse, passthrough::RequestBody, refuse};
 
 /// Adds [`Proxied`]: stands between [`Keys`](crate::keys::Keys) and [`Upstream`](crate::upstream::Upstream) on the side of
 /// [`Passthrough`](crate::passthrough::Passthrough).
@@ -64,9 +64,9 @@ pub struct Proxied<S> {
     settings: ProxiedLayer,
 }
 
-impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Proxied<S>
+impl<S, ReqBody, ResBody> Service<Request<RequestBody<ReqBody>>> for Proxied<S>
 where
-    S: Service<Request<ProxiedBody<ReqBody>>, Response = Response<ResBody>> + Clone + Send + 'static,
+    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>> + Clone + Send + 'static,
     S::Future: Send,
     ReqBody: Body<Data = Bytes> + Send + 'static,
     ReqBody::Error: Into<BoxError>,
@@ -79,9 +79,9 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<RequestBody<ReqBody>>) -> Self::Future {
         let plan = match prepare::plan(&request) {
-            None => return ProxiedFuture::call(self.inner.call(request.map(ProxiedBody::stream))),
+            None => return ProxiedFuture::call(self.inner.call(request)),
             Some(plan) => plan.and_then(|plan| match plan.settings().protocol {
                 Protocol::Mantle => Ok(plan),
                 _ => Err(no_operation(&request)),
@@ -93,7 +93,7 @@ where
         };
         plan.settle_headers(&mut request);
         let Some(slot) = plan.slot else {
-            return ProxiedFuture::call(self.inner.call(request.map(ProxiedBody::stream)));
+            return ProxiedFuture::call(self.inner.call(request));
         };
         // A clone may not be ready: leave it behind, carry off the service that `poll_ready` drove.
         let clone = self.inner.clone();
@@ -110,11 +110,11 @@ where
 }
 
 async fn signed<B>(
-    request: Request<B>,
+    request: Request<RequestBody<B>>,
     plan: &Plan,
     found: Found,
     max_bytes: usize,
-) -> Result<Request<ProxiedBody<B>>, Refusal>
+) -> Result<Request<RequestBody<B>>, Refusal>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
@@ -126,7 +126,7 @@ where
         Found::Pending(pending) => pending.await.map_err(|_| plan.unresolved())?,
         Found::Failed => return Err(plan.unresolved()),
     };
-    let mut request = Request::from_parts(head, ProxiedBody::whole(body.clone()));
+    let mut request = Request::from_parts(head, RequestBody::whole(body.clone()));
     plan.sign(&mut request, &body, credentials)?;
     Ok(request)
 }
@@ -135,61 +135,6 @@ fn no_operation<B>(request: &Request<B>) -> Refusal {
     let pattern = request.extensions().get::<ProviderRoute>().map_or("", |route| route.pattern);
     let message = format!("route not supported: {} {pattern} (not by Amazon Bedrock's InvokeModel)", request.method());
     Refusal::new(Reason::UnknownRoute, message)
-}
-
-pin_project! {
-    /// The body of a proxied request: as it comes, or buffered in order to be signed.
-    #[derive(Debug)]
-    pub struct ProxiedBody<B> {
-        #[pin]
-        source: Source<B>,
-    }
-}
-
-pin_project! {
-    #[derive(Debug)]
-    #[project = SourceProj]
-    enum Source<B> {
-        Stream { #[pin] body: B },
-        Whole { bytes: Bytes },
-    }
-}
-
-impl<B> ProxiedBody<B> {
-    fn stream(body: B) -> ProxiedBody<B> {
-        ProxiedBody { source: Source::Stream { body } }
-    }
-
-    fn whole(bytes: Bytes) -> ProxiedBody<B> {
-        ProxiedBody { source: Source::Whole { bytes } }
-    }
-}
-
-impl<B: Body<Data = Bytes>> Body for ProxiedBody<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        match self.project().source.project() {
-            SourceProj::Stream { body } => body.poll_frame(cx),
-            SourceProj::Whole { bytes } if bytes.is_empty() => Poll::Ready(None),
-            SourceProj::Whole { bytes } => Poll::Ready(Some(Ok(Frame::data(mem::take(bytes))))),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Stream { body } => body.is_end_stream(),
-            Source::Whole { bytes } => bytes.is_empty(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Stream { body } => body.size_hint(),
-            Source::Whole { bytes } => SizeHint::with_exact(bytes.len() as u64),
-        }
-    }
 }
 
 type Signed<B, E> = Pin<Box<dyn Future<Output = Result<Response<ResponseBody<B>>, E>> + Send>>;

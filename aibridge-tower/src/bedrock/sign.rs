@@ -44,7 +44,7 @@ pub(super) fn sign(
     let (instructions, _) = compute(request, &params)?.into_parts();
     for header in instructions.into_parts().0 {
         let mut value = HeaderValue::from_str(header.value())?;
-        value.set_sensitive(header.sensitive());
+        value.set_sensitive(header.sensitive() || header.name() == "authorization");
         headers.insert(HeaderName::from_static(header.name()), value);
     }
     Ok(())

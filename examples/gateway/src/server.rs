@@ -4,8 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use aibridge_providers::provider::{Instance, Registry};
 use aibridge_store::{Fanout, StructuredLog, sqlite::Sqlite};
-use aibridge_tower::bedrock::Credentials;
-use aibridge_tower::dump::DumpLayer;
+use aibridge_tower::{
+    bedrock::Credentials,
+    breaker::BreakerLayer,
+    dump::DumpLayer,
+    keys::{self, KeysLayer},
+    tools::ToolsLayer,
+};
 use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +49,7 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
     if let Some(options) = options {
         reload::on_hangup(options, registry.clone(), stop.clone())?;
     }
+    keys::observe_pools(&registry);
     let listen = Listen {
         address: config.host.http_address,
         tls: config
@@ -78,9 +84,12 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
         registry: registry.clone(),
         identity,
         recorder: recorder(&config, &store),
+        tools: mcp.clone().map_or_else(ToolsLayer::off, ToolsLayer::new),
         dump: dump.clone(),
         // This runtime outlives the workers', which serve.
         aws: Credentials::new(),
+        keys: KeysLayer::new().max_retries(config.gateway.max_retries),
+        breaker: BreakerLayer::new(config.gateway.breaker),
         settings: settings(&config),
     };
     let host = Host { health: Health { store: store.clone(), registry }, external_auth };

@@ -1,6 +1,9 @@
 //! Whole pipelines over real sockets, between a raw client and a scripted provider.
 
 mod background;
+mod bedrock;
+mod breaker;
+mod byok;
 mod bytes;
 mod encodings;
 mod ends;
@@ -8,6 +11,7 @@ mod every_byte;
 mod expect;
 mod fixture;
 mod headers;
+mod keys;
 mod line;
 mod records;
 mod refusals;

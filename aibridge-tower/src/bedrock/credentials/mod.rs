@@ -6,6 +6,8 @@ mod source;
 use std::{
     collections::HashMap,
     fmt,
+    future::Future,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -13,7 +15,7 @@ use aibridge_providers::{
     bedrock::{KeyPair, Settings},
     provider::Instance,
 };
-use aws_credential_types::Credentials as AwsCredentials;
+use aws_credential_types::{Credentials as AwsCredentials, provider::error::CredentialsError};
 use tokio::runtime::Handle;
 
 use resolve::resolve;
@@ -36,10 +38,14 @@ pub struct Credentials {
 
 struct Inner {
     runtime: Handle,
-    sts_url: Option<Arc<str>>,
+    ask: Ask,
     /// By the address of the instance, which an entry keeps from being used again, and the slot.
     sources: Mutex<HashMap<(usize, usize), Source>>,
 }
+
+/// Asks for what an instance has at a slot.
+type Ask = Box<dyn Fn(Arc<Instance>, usize) -> Asked + Send + Sync>;
+type Asked = Pin<Box<dyn Future<Output = Result<AwsCredentials, CredentialsError>> + Send>>;
 
 /// What is known of a credential.
 pub(super) enum Found {
@@ -62,15 +68,20 @@ impl Credentials {
 
     /// Keeps credentials on `runtime`.
     pub fn on(runtime: Handle) -> Credentials {
-        Credentials { inner: Arc::new(Inner { runtime, sts_url: None, sources: Mutex::default() }) }
+        Credentials::asking(runtime, Box::new(|instance, slot| Box::pin(resolve(instance, slot, None))))
     }
 
     /// Assumes roles at `url` in the place of the region's STS endpoint. To be called before there are clones. Default:
     /// what the AWS environment says (`AWS_ENDPOINT_URL_STS`, the profile), else the region's.
     #[must_use]
     pub fn sts_url(self, url: impl Into<Arc<str>>) -> Credentials {
-        let (runtime, sts_url) = (self.inner.runtime.clone(), Some(url.into()));
-        Credentials { inner: Arc::new(Inner { runtime, sts_url, sources: Mutex::default() }) }
+        let url = url.into();
+        let ask: Ask = Box::new(move |instance, slot| Box::pin(resolve(instance, slot, Some(url.clone()))));
+        Credentials::asking(self.inner.runtime.clone(), ask)
+    }
+
+    fn asking(runtime: Handle, ask: Ask) -> Credentials {
+        Credentials { inner: Arc::new(Inner { runtime, ask, sources: Mutex::default() }) }
     }
 
     /// The credential at `slot` of `instance`, which has these `settings`.
@@ -95,10 +106,9 @@ impl Credentials {
             return then(source);
         }
         sources.retain(|_, source| source.is_alive());
-        let (held, sts_url) = (Arc::downgrade(instance), self.inner.sts_url.clone());
+        let (instance_held, held) = (Arc::downgrade(instance), Arc::downgrade(&self.inner));
         let source = Source::start(&self.inner.runtime, &instance.name, move || {
-            let (instance, sts_url) = (held.upgrade()?, sts_url.clone());
-            Some(async move { resolve(&instance, slot, sts_url.as_deref()).await })
+            Some((held.upgrade()?.ask)(instance_held.upgrade()?, slot))
         });
         let found = then(&source);
         sources.insert(key, source);

@@ -1,5 +1,7 @@
 //! Asks AWS for credentials.
 
+use std::sync::Arc;
+
 use aibridge_providers::{bedrock::Settings, provider::Instance};
 use aws_config::{
     BehaviorVersion, Region, default_provider::credentials::DefaultCredentialsChain, retry::RetryConfig,
@@ -17,9 +19,9 @@ const MAX_SESSION_NAME: usize = 64;
 
 /// What `instance` says about `slot`, asked anew: profiles and the like may have changed.
 pub(super) async fn resolve(
-    instance: &Instance,
+    instance: Arc<Instance>,
     slot: usize,
-    sts_url: Option<&str>,
+    sts_url: Option<Arc<str>>,
 ) -> Result<Credentials, CredentialsError> {
     let settings = instance.bedrock.as_ref().ok_or_else(|| CredentialsError::not_loaded("not a Bedrock instance"))?;
     let base = base(settings, slot).await;
@@ -31,7 +33,7 @@ pub(super) async fn resolve(
         .retry_config(RetryConfig::disabled())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     if let Some(url) = sts_url {
-        config = config.endpoint_url(url);
+        config = config.endpoint_url(&*url);
     }
     let mut role =
         AssumeRoleProvider::builder(role).configure(&config.load().await).session_name(session_name(&instance.name));

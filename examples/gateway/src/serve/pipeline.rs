@@ -12,7 +12,8 @@ use aibridge_tower::{
     BoxError,
     actor_headers::{ActorHeaderNames, ActorHeadersLayer},
     auth::{AuthLayer, Authenticate},
-    bedrock::{BedrockLayer, Credentials, ProxiedBody, ProxiedLayer},
+    bedrock::{BedrockLayer, Credentials, ProxiedLayer},
+    breaker::BreakerLayer,
     dump::{self, DumpLayer},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
@@ -22,6 +23,7 @@ use aibridge_tower::{
     record::{RecordLayer, RecordingPolicy, follow::FollowLayer},
     route::{ProbeLayer, RouteLayer},
     shape::ShapeLayer,
+    tools::ToolsLayer,
     upstream::Upstream,
 };
 use http::{Request, Response};
@@ -32,7 +34,7 @@ use super::access_log::AccessLogLayer;
 use crate::identity::Identity;
 
 /// The body of a request that is only passed through, as it reaches the provider.
-type ProxiedRequest = dump::RequestBody<ProxiedBody<passthrough::RequestBody<Incoming>>>;
+type ProxiedRequest = dump::RequestBody<passthrough::RequestBody<Incoming>>;
 
 /// What the pipeline is made of.
 #[derive(Clone)]
@@ -40,8 +42,12 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) identity: Identity,
     pub(crate) recorder: Arc<dyn Recorder>,
+    pub(crate) tools: ToolsLayer,
     pub(crate) dump: DumpLayer,
     pub(crate) aws: Credentials,
+    /// All workers share what is known of keys and providers.
+    pub(crate) keys: KeysLayer,
+    pub(crate) breaker: BreakerLayer,
     pub(crate) settings: Settings,
 }
 
@@ -76,12 +82,12 @@ pub(super) fn pipeline(
 where
     Identity: Authenticate,
 {
-    let Parts { registry, identity, recorder, aws, dump, settings } = parts;
+    let Parts { registry, identity, recorder, tools, breaker, keys, aws, dump, settings } = parts;
     let upstream = Upstream::builder().header_timeout(settings.header_timeout);
     let upstream = upstream.build::<ProxiedRequest>()?;
     let proxied = ServiceBuilder::new()
         .layer(FollowLayer::new(recorder.clone()).content(settings.record_content))
-        .layer(KeysLayer::new())
+        .layer(keys.clone())
         .layer(ProxiedLayer::new(aws.clone()).max_bytes(settings.max_request_bytes))
         .layer(dump.proxied())
         .service(upstream.clone());
@@ -95,10 +101,12 @@ where
         .layer(RouteLayer::new(registry))
         .layer(PassthroughLayer::new(proxied))
         .layer(ParseLayer::new().max_bytes(settings.max_request_bytes))
+        .layer(tools)
         .layer(RecordLayer::new(recorder).policy(settings.policy).content(settings.record_content).cut_off(cut_off))
         .layer(ActorHeadersLayer::new(settings.actor_headers))
         .layer(ModelsLayer::new())
-        .layer(KeysLayer::new())
+        .layer(breaker)
+        .layer(keys)
         .layer(BedrockLayer::new(aws))
         .layer(dump)
         .service(upstream.parsed()))

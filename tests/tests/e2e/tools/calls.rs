@@ -4,7 +4,11 @@ use aibridge_mcp::Content;
 use aibridge_store::record::Outcome as End;
 use serde_json::json;
 
-use super::{Does, Rig, Says, source::{SERVER_URL, failed, result}, tokens, tools, ways};
+use super::{
+    Does, Rig, Says,
+    source::{SERVER_URL, failed, result},
+    tokens, tools, ways,
+};
 
 const ASK: &str = r#"{"q":"a"}"#;
 const OTHER: &str = r#"{"q":"b"}"#;
