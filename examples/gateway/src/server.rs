@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use aibridge_providers::provider::{Instance, Registry};
 use aibridge_store::{Fanout, StructuredLog, sqlite::Sqlite};
-use aibridge_tower::bedrock::Credentials;
-use aibridge_tower::dump::DumpLayer;
+use aibridge_tower::{bedrock::Credentials, dump::DumpLayer, tools::ToolsLayer};
 use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
 
@@ -75,6 +74,7 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
         registry: registry.clone(),
         identity,
         recorder: recorder(&config, &store),
+        tools: mcp.clone().map_or_else(ToolsLayer::off, ToolsLayer::new),
         dump: dump.clone(),
         // This runtime outlives the workers', which serve.
         aws: Credentials::new(),

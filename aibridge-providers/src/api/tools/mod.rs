@@ -13,12 +13,14 @@ mod exchange;
 mod inject;
 mod kept;
 mod schema;
+mod toolset;
 
-pub use definition::{Definition, Refused, Toolset};
+pub use definition::Definition;
 pub use exchange::{Answer, Call, Exchange, Finish, Next, Part, Step};
 pub use inject::{Injected, inject};
 pub use kept::{Kept, restore};
 pub use schema::Unfit;
+pub use toolset::{Refused, Toolset};
 
 pub(in crate::api) use events::Whole;
 pub(in crate::api) use exchange::Dialect;

@@ -20,11 +20,6 @@ pub(super) fn keyring(configured: Option<&Keyring>, data_dir: &Path) -> anyhow::
         Some(key) => key,
         None => make(&path)?,
     };
-    tracing::warn!(
-        key = %path.display(),
-        "users' tokens are encrypted under a key beside them; set CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY to one that is kept \
-         elsewhere (openssl rand -base64 32), and put that file's after a comma to keep what is linked"
-    );
     Keyring::new([key]).ok_or_else(|| anyhow!("there is no key"))
 }
 

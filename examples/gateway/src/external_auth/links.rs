@@ -181,11 +181,7 @@ impl Links {
             return self.failed(&link, "the token has expired or was revoked").await;
         };
         match application.renew(refresh).await {
-            Ok(renewed) => match store.replace_link(keys, &link, &renewed).await? {
-                Some(_) => Ok(Some(renewed.access)),
-                // Unlinked meanwhile, or linked again.
-                None => self.current(user, id).await,
-            },
+            Ok(renewed) => self.save(link, renewed).await,
             Err(error) if error.is_final() => self.failed(&link, &error.to_string()).await,
             Err(error) => {
                 tracing::warn!(application = id, %user, %error, "a token could not be renewed");
@@ -194,19 +190,31 @@ impl Links {
         }
     }
 
+    /// Writes renewed tokens, unless the application was unlinked or linked again meanwhile.
+    async fn save(&self, mut seen: ExternalAuthLink, renewed: Tokens) -> Result<Option<SecretString>, LinkError> {
+        let (store, keys) = (&self.0.store, &self.0.keys);
+        while store.replace_link(keys, &seen, &renewed).await?.is_none() {
+            match store.link(keys, &seen.provider_id, seen.user_id).await? {
+                // Another gateway on the same database came second with the refresh token, and was told that it is spent.
+                Some((link, _)) if link.failure.is_some() && link.created_at == seen.created_at => seen = link,
+                found => return Ok(usable(found)),
+            }
+        }
+        Ok(Some(renewed.access))
+    }
+
     /// Notes that the user has to link again, unless somebody else renewed the token: another gateway on the same database.
     async fn failed(&self, seen: &ExternalAuthLink, why: &str) -> Result<Option<SecretString>, LinkError> {
         if self.0.store.fail_link(seen, why).await?.is_none() {
-            return self.current(seen.user_id, &seen.provider_id).await;
+            return Ok(usable(self.0.store.link(&self.0.keys, &seen.provider_id, seen.user_id).await?));
         }
         tracing::warn!(application = seen.provider_id, user = %seen.user_id, why, "a user has to link an application again");
         Ok(None)
     }
+}
 
-    async fn current(&self, user: Uuid, id: &str) -> Result<Option<SecretString>, LinkError> {
-        let found = self.0.store.link(&self.0.keys, id, user).await?;
-        Ok(found.filter(|(link, _)| link.failure.is_none()).map(|(_, tokens)| tokens.access))
-    }
+fn usable(found: Option<(ExternalAuthLink, Tokens)>) -> Option<SecretString> {
+    found.filter(|(link, _)| link.failure.is_none()).map(|(_, tokens)| tokens.access)
 }
 
 fn expires_soon(link: &ExternalAuthLink) -> bool {

@@ -50,6 +50,9 @@ pub(crate) fn servers(
     if servers.is_empty() {
         return Ok(None);
     }
+    for server in &servers {
+        tracing::info!(?server, "MCP server");
+    }
     let mcp = servers.into_iter().fold(Mcp::builder(), aibridge_mcp::McpBuilder::server).build();
     mcp.map(Some).context("MCP cannot be set up")
 }

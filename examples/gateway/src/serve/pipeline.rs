@@ -22,6 +22,7 @@ use aibridge_tower::{
     record::{RecordLayer, RecordingPolicy, follow::FollowLayer},
     route::{ProbeLayer, RouteLayer},
     shape::ShapeLayer,
+    tools::ToolsLayer,
     upstream::Upstream,
 };
 use http::{Request, Response};
@@ -40,6 +41,7 @@ pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) identity: Identity,
     pub(crate) recorder: Arc<dyn Recorder>,
+    pub(crate) tools: ToolsLayer,
     pub(crate) dump: DumpLayer,
     pub(crate) aws: Credentials,
     pub(crate) settings: Settings,
@@ -76,7 +78,7 @@ pub(super) fn pipeline(
 where
     Identity: Authenticate,
 {
-    let Parts { registry, identity, recorder, aws, dump, settings } = parts;
+    let Parts { registry, identity, recorder, tools, aws, dump, settings } = parts;
     let upstream = Upstream::builder().header_timeout(settings.header_timeout);
     let upstream = upstream.build::<ProxiedRequest>()?;
     let proxied = ServiceBuilder::new()
@@ -95,6 +97,7 @@ where
         .layer(RouteLayer::new(registry))
         .layer(PassthroughLayer::new(proxied))
         .layer(ParseLayer::new().max_bytes(settings.max_request_bytes))
+        .layer(tools)
         .layer(RecordLayer::new(recorder).policy(settings.policy).content(settings.record_content).cut_off(cut_off))
         .layer(ActorHeadersLayer::new(settings.actor_headers))
         .layer(ModelsLayer::new())

@@ -77,21 +77,22 @@ async fn rounds_before_the_mixed_one_come_back_too() {
             _ => "Let me see. Let me see. ",
         };
         rig.send(way, &returns(way, text), &[Says::text("r3", "So it is.")]).await;
-        assert_eq!(
-            rig.asked(way).await.talk,
-            [
-                "user: Hi",
-                "assistant: Let me see. ",
-                "call c0 bmcp_srv_look {\"q\":\"a\"}",
-                "result c0 {\"q\":\"a\"}",
-                "assistant: Let me see. ",
-                "call c2 mine {\"q\":\"b\"}",
-                "call c1 bmcp_srv_look {\"q\":\"a\"}",
-                "result c2 found",
-                "result c1 {\"q\":\"a\"}",
-            ],
-            "{way:?}"
-        );
+        let mut expected = vec![
+            "user: Hi",
+            "assistant: Let me see. ",
+            "call c0 bmcp_srv_look {\"q\":\"a\"}",
+            "result c0 {\"q\":\"a\"}",
+            "assistant: Let me see. ",
+            "call c2 mine {\"q\":\"b\"}",
+            "call c1 bmcp_srv_look {\"q\":\"a\"}",
+            "result c2 found",
+            "result c1 {\"q\":\"a\"}",
+        ];
+        if way.endpoint == Endpoint::Chat {
+            // Ours stand behind the message that called, so that the client's own messages keep their bytes.
+            expected.swap(7, 8);
+        }
+        assert_eq!(rig.asked(way).await.talk, expected, "{way:?}");
     }
 }
 

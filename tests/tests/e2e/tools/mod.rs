@@ -25,30 +25,30 @@ use source::{Does, Source};
 use wire::Says;
 
 /// A gateway with tools, in front of a scripted provider.
-pub(super) struct Rig {
-    pub(super) provider: Provider,
-    pub(super) gateway: Gateway,
-    pub(super) source: Source,
+struct Rig {
+    provider: Provider,
+    gateway: Gateway,
+    source: Source,
 }
 
 /// An API, and whether the reply is streamed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Way {
-    pub(super) endpoint: Endpoint,
-    pub(super) streamed: bool,
+struct Way {
+    endpoint: Endpoint,
+    streamed: bool,
 }
 
 /// All of them.
-pub(super) fn ways() -> impl Iterator<Item = Way> {
+fn ways() -> impl Iterator<Item = Way> {
     Endpoint::ALL.into_iter().flat_map(|endpoint| [false, true].map(|streamed| Way { endpoint, streamed }))
 }
 
 impl Rig {
-    pub(super) async fn new(tools: &[(&'static str, Does)]) -> Rig {
+    async fn new(tools: &[(&'static str, Does)]) -> Rig {
         Rig::with(tools, |layer| layer).await
     }
 
-    pub(super) async fn with(tools: &[(&'static str, Does)], set: impl FnOnce(ToolsLayer) -> ToolsLayer) -> Rig {
+    async fn with(tools: &[(&'static str, Does)], set: impl FnOnce(ToolsLayer) -> ToolsLayer) -> Rig {
         let provider = Provider::start().await.unwrap();
         let source = Source::new(tools);
         let setup = Setup { tools: set(ToolsLayer::new(source.clone())), ..Setup::default() };
@@ -57,12 +57,12 @@ impl Rig {
     }
 
     /// The provider says these, one a round; the client asks once. Gives what the client understood.
-    pub(super) async fn exchange(&self, way: Way, says: &[Says]) -> Read {
+    async fn exchange(&self, way: Way, says: &[Says]) -> Read {
         self.send(way, &way.request(&[("user", "Hi")]), says).await
     }
 
     /// The same for any request.
-    pub(super) async fn send(&self, way: Way, request: &str, says: &[Says]) -> Read {
+    async fn send(&self, way: Way, request: &str, says: &[Says]) -> Read {
         for says in says {
             self.provider.reply(way.script(says));
         }
@@ -72,7 +72,7 @@ impl Rig {
     }
 
     /// Posts a request; gives the status and the body.
-    pub(super) async fn post(&self, way: Way, request: &str) -> (u16, Bytes) {
+    async fn post(&self, way: Way, request: &str) -> (u16, Bytes) {
         let mut client = self.gateway.client().await;
         client.post(&target(way.endpoint), &[BEARER], request).await.unwrap();
         let (head, body) = client.response().await.unwrap();
@@ -80,23 +80,23 @@ impl Rig {
     }
 
     /// The next request that reached the provider.
-    pub(super) async fn asked(&self, way: Way) -> Asked {
+    async fn asked(&self, way: Way) -> Asked {
         asked(way.endpoint, &self.received().await)
     }
 
-    pub(super) async fn received(&self) -> ReceivedRequest {
+    async fn received(&self) -> ReceivedRequest {
         self.provider.next_request().await
     }
 
     /// The one interception.
-    pub(super) async fn recorded(&self) -> Recorded {
+    async fn recorded(&self) -> Recorded {
         self.gateway.records.take().await
     }
 }
 
 impl Way {
     /// What the provider answers, an event a write.
-    pub(super) fn script(self, says: &Says) -> Script {
+    fn script(self, says: &Says) -> Script {
         match self.streamed {
             true => Script::sse().writes(events(&says.stream(self.endpoint).into())),
             false => Script::json(200, says.whole(self.endpoint)),
@@ -104,14 +104,14 @@ impl Way {
     }
 
     /// A request with a conversation of texts.
-    pub(super) fn request(self, talk: &[(&str, &str)]) -> String {
+    fn request(self, talk: &[(&str, &str)]) -> String {
         let messages: Vec<String> =
             talk.iter().map(|(role, text)| format!(r#"{{"role": "{role}", "content": "{text}"}}"#)).collect();
         self.request_of(&messages.join(", "), "")
     }
 
     /// A request with these messages or input items, and these further members (each with a comma behind it).
-    pub(super) fn request_of(self, messages: &str, more: &str) -> String {
+    fn request_of(self, messages: &str, more: &str) -> String {
         let streamed = self.streamed;
         match self.endpoint {
             Endpoint::Messages => {
@@ -128,7 +128,7 @@ impl Way {
     }
 
     /// How this API says that a reply was whole.
-    pub(super) fn end_of_text(self) -> &'static str {
+    fn end_of_text(self) -> &'static str {
         match self.endpoint {
             Endpoint::Messages => "end_turn",
             Endpoint::Chat => "stop",
@@ -137,7 +137,7 @@ impl Way {
     }
 
     /// How this API says that the client has calls to run.
-    pub(super) fn end_of_calls(self) -> &'static str {
+    fn end_of_calls(self) -> &'static str {
         match self.endpoint {
             Endpoint::Messages => "tool_use",
             Endpoint::Chat => "tool_calls",
@@ -146,7 +146,7 @@ impl Way {
     }
 
     /// How a failed result begins in what the model is told.
-    pub(super) fn failed(self) -> &'static str {
+    fn failed(self) -> &'static str {
         match self.endpoint {
             Endpoint::Messages => "result!",
             _ => "result",
@@ -155,7 +155,7 @@ impl Way {
 }
 
 /// The tool calls on record.
-pub(super) fn tools(recorded: &Recorded) -> Vec<&ToolUsage> {
+fn tools(recorded: &Recorded) -> Vec<&ToolUsage> {
     let tool = |record: &'_ std::sync::Arc<Record>| matches!(&**record, Record::ToolUsage(_));
     recorded
         .records
@@ -169,7 +169,7 @@ pub(super) fn tools(recorded: &Recorded) -> Vec<&ToolUsage> {
 }
 
 /// The tokens on record: input and output of each round trip.
-pub(super) fn tokens(recorded: &Recorded) -> Vec<(u64, u64)> {
+fn tokens(recorded: &Recorded) -> Vec<(u64, u64)> {
     let of = |record: &std::sync::Arc<Record>| match &**record {
         Record::TokenUsage(usage) => Some((usage.input_tokens, usage.output_tokens)),
         _ => None,

@@ -1,9 +1,11 @@
 //! The tool calls of a reply: whose they are, and under which index the client knows its own.
 
-use std::{borrow::Cow, collections::BTreeSet, ops::Bound};
+use std::collections::BTreeSet;
 
-use serde_json::{Map, Value as Tree};
-
+use super::{
+    call::{Called, Whose},
+    delta::{function, joined, text},
+};
 use crate::{
     api::{tools::Call, wire::Budget},
     json::Value,
@@ -24,34 +26,14 @@ pub(super) struct Numbering {
     gaps: bool,
 }
 
-/// A tool call, as far as it has come.
-#[derive(Debug)]
-struct Called {
-    index: u64,
-    id: Option<String>,
-    name: String,
-    /// The text between the quotes of the arguments' JSON string.
-    arguments: Vec<u8>,
-    /// A custom tool: its input is text, not JSON.
-    custom: bool,
-    /// Members that only the provider knows, such as signatures: of the call, and of its function.
-    others: Vec<(String, Vec<u8>)>,
-    function_others: Vec<(String, Vec<u8>)>,
-    whose: Whose,
-}
-
-#[derive(Debug)]
-enum Whose {
-    Ours,
-    /// The client's, with its index there, if it has one.
-    Clients(Option<u64>),
-    /// The name may not be whole: what has come is held back.
-    Unknown(Vec<Vec<u8>>),
-}
-
 impl Numbering {
+    /// An injected tool has been called.
+    pub(super) fn skip(&mut self) {
+        self.gaps = true;
+    }
+
     /// The index for the client of a call that the provider gave the index `provider`.
-    fn assign(&mut self, provider: u64) -> u64 {
+    pub(super) fn assign(&mut self, provider: u64) -> u64 {
         let index = match self.gaps {
             true => self.last.map_or(0, |last| last.saturating_add(1)),
             false => provider,
@@ -71,9 +53,12 @@ impl Calls {
         budget: &mut Budget,
     ) -> Option<Vec<Vec<u8>>> {
         let index = delta.get("index").and_then(Value::as_u64);
+        let mut released = Vec::new();
         let at = match self.find(delta, index) {
             Some(at) => at,
             None if budget.take(size_of::<Called>()) => {
+                // Another call begins, and the client gets calls in order.
+                released = self.settle(numbering);
                 // Without an index the calls stay in order.
                 let next = self.calls.last().map_or(0, |call| call.index.saturating_add(1));
                 self.calls.push(Called::new(index.unwrap_or(next)));
@@ -83,29 +68,12 @@ impl Calls {
         };
         let call = &mut self.calls[at];
         call.learn(delta, budget);
-        if let Whose::Unknown(held) = &mut call.whose {
-            let own = !call.custom && names.contains(&call.name);
-            if own {
-                call.whose = Whose::Ours;
-                numbering.gaps = true;
-            } else if !call.custom && call.arguments.is_empty() && is_begun(names, &call.name) {
-                held.push(delta.text().to_vec());
-                return Some(Vec::new());
-            } else {
-                let mut deltas = std::mem::take(held);
-                let index = index.map(|index| numbering.assign(index));
-                call.whose = Whose::Clients(index);
-                if deltas.is_empty() {
-                    return renumbered(delta, index).map(|delta| vec![delta]);
-                }
-                deltas.push(delta.text().to_vec());
-                return Some(vec![joined(&deltas, index)]);
-            }
+        let own = call.delta(delta, names, numbering);
+        if released.is_empty() {
+            return own;
         }
-        match &call.whose {
-            Whose::Clients(index) => renumbered(delta, *index).map(|delta| vec![delta]),
-            Whose::Ours | Whose::Unknown(_) => Some(Vec::new()),
-        }
+        released.extend(own.unwrap_or_else(|| vec![delta.text().to_vec()]));
+        Some(released)
     }
 
     /// The model has finished: names are whole. Gives what the client gets of calls that turn out to be its own.
@@ -192,163 +160,5 @@ impl Calls {
             // Without either it can only be the last one.
             (None, None) => !named,
         })
-    }
-}
-
-impl Called {
-    fn new(index: u64) -> Called {
-        Called {
-            index,
-            id: None,
-            name: String::new(),
-            arguments: Vec::new(),
-            custom: false,
-            others: Vec::new(),
-            function_others: Vec::new(),
-            whose: Whose::Unknown(Vec::new()),
-        }
-    }
-
-    fn learn(&mut self, delta: Value<'_>, budget: &mut Budget) {
-        self.custom |= delta.get("custom").is_some_and(Value::is_object);
-        if !budget.take(delta.text().len()) {
-            return;
-        }
-        for (key, value) in delta.members() {
-            match &*key {
-                "id" if self.id.is_none() => self.id = text(Some(value)).map(Cow::into_owned),
-                "id" | "index" | "type" | "function" | "custom" => {}
-                _ => set(&mut self.others, &key, value),
-            }
-        }
-        for (key, value) in function(delta).into_iter().flat_map(Value::members) {
-            match &*key {
-                // Some send it in pieces, some with every delta.
-                "name" => match value.as_str() {
-                    Some(piece) if piece != self.name.as_str() && !matches!(self.whose, Whose::Ours) => {
-                        self.name.push_str(&piece);
-                    }
-                    _ => {}
-                },
-                "arguments" | "input" => match value.text() {
-                    [b'"', inner @ .., b'"'] => self.arguments.extend_from_slice(inner),
-                    b"null" => {}
-                    // Not a string: the arguments themselves.
-                    json => {
-                        let json = Tree::from(String::from_utf8_lossy(json)).to_string();
-                        self.arguments.extend_from_slice(&json.as_bytes()[1..json.len() - 1]);
-                    }
-                },
-                _ => set(&mut self.function_others, &key, value),
-            }
-        }
-    }
-
-    fn arguments(&self) -> Result<Map<String, Tree>, String> {
-        let quoted = [b"\"", self.arguments.as_slice(), b"\""].concat();
-        let text = Value::of(&quoted).and_then(Value::as_str).unwrap_or_default();
-        if matches!(text.trim(), "" | "null") {
-            return Ok(Map::new());
-        }
-        serde_json::from_str(&text).map_err(|_| text.into_owned())
-    }
-
-    fn write(&self) -> Vec<u8> {
-        let quote = |text: &str| Tree::from(text).to_string();
-        let (kind, input) = if self.custom { ("custom", "input") } else { ("function", "arguments") };
-        // Providers parse the arguments of what they are sent.
-        let arguments = if self.arguments.is_empty() && !self.custom { b"{}" } else { self.arguments.as_slice() };
-        let id = quote(self.id.as_deref().unwrap_or_default());
-        let name = quote(&self.name);
-        let mut json = format!(r#"{{"id":{id},"type":"{kind}","{kind}":{{"name":{name},"{input}":""#).into_bytes();
-        json.extend_from_slice(arguments);
-        json.push(b'"');
-        put(&mut json, &self.function_others);
-        json.push(b'}');
-        put(&mut json, &self.others);
-        json.push(b'}');
-        json
-    }
-}
-
-/// Whether a delta begins, or may begin, a call of one of `names`.
-pub(super) fn begins(delta: Value<'_>, names: &BTreeSet<String>) -> bool {
-    let name = delta.get("function").and_then(|function| function.get("name")).and_then(Value::as_str);
-    name.is_some_and(|name| is_begun(names, &name))
-}
-
-/// Whether `name` is one of `names`, or may be the beginning of one.
-fn is_begun(names: &BTreeSet<String>, name: &str) -> bool {
-    names.range::<str, _>((Bound::Included(name), Bound::Unbounded)).next().is_some_and(|next| next.starts_with(name))
-}
-
-fn function(delta: Value<'_>) -> Option<Value<'_>> {
-    delta.get("function").or_else(|| delta.get("custom"))
-}
-
-/// A string that is not empty.
-fn text(value: Option<Value<'_>>) -> Option<Cow<'_, str>> {
-    value.and_then(Value::as_str).filter(|text| !text.is_empty())
-}
-
-/// The delta with another index; `None` if it has that one, or none at all.
-fn renumbered(delta: Value<'_>, index: Option<u64>) -> Option<Vec<u8>> {
-    let (known, index) = (delta.get("index")?, index?.to_string());
-    if known.text() == index.as_bytes() {
-        return None;
-    }
-    let text = delta.text();
-    let start = known.text().as_ptr().addr() - text.as_ptr().addr();
-    Some([&text[..start], index.as_bytes(), &text[start + known.text().len()..]].concat())
-}
-
-/// One delta with what several say: an accumulator may not take two of one index in a chunk.
-fn joined(deltas: &[Vec<u8>], index: Option<u64>) -> Vec<u8> {
-    let mut whole = Tree::Null;
-    for delta in deltas.iter().filter_map(|delta| Value::of(delta)) {
-        join(&mut whole, delta.to_value());
-    }
-    if let (Some(known), Some(index)) = (whole.get_mut("index"), index) {
-        *known = index.into();
-    }
-    whole.to_string().into_bytes()
-}
-
-fn join(known: &mut Tree, delta: Tree) {
-    match (known, delta) {
-        (_, Tree::Null) => {}
-        (Tree::Object(known), Tree::Object(delta)) => {
-            for (key, value) in delta {
-                match (known.get_mut(&key), value) {
-                    (Some(Tree::String(text)), Tree::String(more)) if key == "name" || key == "arguments" => {
-                        text.push_str(&more);
-                    }
-                    (Some(known), value) => join(known, value),
-                    (None, value) => drop(known.insert(key, value)),
-                }
-            }
-        }
-        (known, delta) => *known = delta,
-    }
-}
-
-/// Sets a member of which the last one counts.
-fn set(members: &mut Vec<(String, Vec<u8>)>, key: &str, value: Value<'_>) {
-    if value.is_null() {
-        return;
-    }
-    match members.iter_mut().find(|(known, _)| known == key) {
-        Some((_, known)) => *known = value.text().to_vec(),
-        None => members.push((key.to_owned(), value.text().to_vec())),
-    }
-}
-
-/// Writes further members of an object.
-fn put(json: &mut Vec<u8>, members: &[(String, Vec<u8>)]) {
-    for (key, value) in members {
-        json.push(b',');
-        json.extend_from_slice(Tree::from(key.as_str()).to_string().as_bytes());
-        json.push(b':');
-        json.extend_from_slice(value);
     }
 }

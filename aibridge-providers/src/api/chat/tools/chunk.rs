@@ -106,9 +106,9 @@ impl<'a> Choice<'a> {
         Some(Choice { choice, message: choice.get(message) })
     }
 
-    /// Why the model finished, if it has.
+    /// Why the model finished, if it has. Some say `""` until it has.
     pub(super) fn finish(self) -> Option<Value<'a>> {
-        self.choice.get("finish_reason").filter(|reason| reason.is_string())
+        self.choice.get("finish_reason").filter(|reason| reason.is_string() && reason.text() != b"\"\"")
     }
 
     pub(super) fn calls(self) -> Option<Value<'a>> {
@@ -121,10 +121,14 @@ impl<'a> Choice<'a> {
 
     /// Whether the message says anything beside role and tool calls.
     pub(super) fn says(self) -> bool {
-        let blank = |value: Value<'_>| matches!(value.text(), b"null" | b"\"\"" | b"[]" | b"{}");
         let mut members = self.message.into_iter().flat_map(Value::members);
-        members.any(|(key, value)| !matches!(&*key, "role" | "tool_calls") && !blank(value))
+        members.any(|(key, value)| !matches!(&*key, "role" | "tool_calls") && !is_blank(value))
     }
+}
+
+/// Whether a value says nothing.
+pub(super) fn is_blank(value: Value<'_>) -> bool {
+    matches!(value.text(), b"null" | b"\"\"" | b"[]" | b"{}")
 }
 
 /// Where `part` lies in `whole`.

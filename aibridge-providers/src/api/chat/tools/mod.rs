@@ -3,8 +3,13 @@
 //! As long as no injected tool has been called, frames pass as they are. From the first such call on every event is looked
 //! at: our calls, and what ends an inner round, are cut out of its bytes.
 
+mod call;
 mod calls;
 mod chunk;
+mod delta;
+mod edit;
+mod end;
+mod error;
 mod message;
 mod reply;
 mod restore;
@@ -17,7 +22,7 @@ mod tests;
 use std::{collections::BTreeSet, mem, sync::Arc};
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::{
     calls::{Calls, Numbering},
@@ -25,12 +30,10 @@ use self::{
 };
 use crate::{
     api::{
-        ProviderError,
         tools::{Answer, Call, Dialect, Finish, Kept, Next, Step, Whole},
         wire::Budget,
     },
-    json::{self, Document, Edits},
-    sse,
+    json::{Document, Edits},
 };
 
 pub(in crate::api) use restore::restore;
@@ -54,8 +57,8 @@ pub(in crate::api) struct Rounds {
     /// What the rounds that are over said in blocking replies.
     said: Said,
     whole: Whole,
-    /// How many bytes of an open event are held back.
-    open: usize,
+    /// An event was too large to be held back: the rest of the stream is not looked at.
+    lost: bool,
 }
 
 /// What the client has been told, over all rounds.
@@ -129,11 +132,11 @@ impl Rounds {
             usage: None,
             said: Said::default(),
             whole: Whole::default(),
-            open: 0,
+            lost: false,
         }
     }
 
-    /// What is to be done after the round, if it ends the exchange `finish` does so.
+    /// What is to be done after the round. If the exchange is over, `finish` gives what the client still gets.
     fn step(&mut self, finish: impl FnOnce(&mut Rounds) -> Bytes) -> Step {
         self.round.calls.close(self.over);
         let calls = self.round.calls.ours(self.round.id.as_deref());
@@ -226,27 +229,7 @@ impl Dialect for Rounds {
     }
 
     fn provider_error(&mut self, status: u16, body: &[u8]) -> Bytes {
-        let own = json::Value::of(body).filter(|body| {
-            let error = body.get("error");
-            error.is_some_and(|error| error.is_object() || error.is_string())
-        });
-        let rest = mem::take(&mut self.round.rest);
-        let event = |json: &[u8]| [rest, sse::encode("", json)].concat().into();
-        if let Some(own) = own {
-            return event(own.text());
-        }
-        let error = ProviderError::read_body(body).unwrap_or_default();
-        let message = match error.message.as_str() {
-            "" => format!("the provider answered with status {status}"),
-            message => message.to_owned(),
-        };
-        let kind = match error.kind.as_str() {
-            "" if status < 500 => "invalid_request_error",
-            "" => "server_error",
-            kind => kind,
-        };
-        let error = json!({"error": {"message": message, "type": kind, "param": null, "code": null}});
-        event(error.to_string().as_bytes())
+        [mem::take(&mut self.round.rest), error::event(status, body)].concat().into()
     }
 }
 

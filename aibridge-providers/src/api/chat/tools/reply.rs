@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{
     Rounds,
     chunk::Choice,
-    stream::{array, total},
+    edit::{array, total},
 };
 use crate::{
     api::tools::{Finish, Next, Step},

@@ -1,21 +1,19 @@
-//! Streams: what is taken out of them, and what ends them.
+//! Streams: which of their events are read, and what is learnt from them.
 
-use std::sync::LazyLock;
+use std::{mem, sync::LazyLock};
 
 use bytes::Bytes;
 use memchr::memmem::Finder;
-use serde_json::Value as Tree;
 
 use super::{
-    Client, MAX_KEPT, Rounds,
-    calls::begins,
-    chunk::{Choice, Chunk, Read},
-    usage,
+    MAX_KEPT, Rounds,
+    chunk::{Choice, Chunk, Read, is_blank},
+    delta::{begins, merged},
 };
 use crate::{
     api::tools::Step,
     json::{Edits, Value},
-    sse::{self, split_events},
+    sse::split_events,
 };
 
 /// What bytes have to contain in which a tool call begins: no need to look at others before an injected tool is called.
@@ -24,79 +22,38 @@ static BEGINS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["\"tool_calls\
 impl Rounds {
     /// Takes bytes of the stream and gives what the client gets in their place.
     pub(super) fn take(&mut self, bytes: Bytes) -> Bytes {
-        if self.open > MAX_KEPT {
-            // An event without end: nothing can be known of it.
+        if self.lost {
             return bytes;
         }
-        let before = self.open + bytes.len();
         let frame = self.whole.take(bytes);
-        self.open = before - frame.len();
-        let mut rest = std::mem::take(&mut self.round.rest);
-        if self.open > MAX_KEPT {
-            self.round.failed = true;
-            return [rest, self.frame(frame), self.whole.rest()].concat().into();
-        }
         let frame = self.frame(frame);
-        if rest.is_empty() {
-            return frame;
+        let rest = mem::take(&mut self.round.rest);
+        if self.whole.len() > MAX_KEPT {
+            // An event without end: nothing can be known of it.
+            self.lost = true;
+            self.round.failed = true;
+            return [rest, frame, self.whole.rest()].concat().into();
         }
-        rest = [rest, frame].concat().into();
-        rest
+        if rest.is_empty() { frame } else { [rest, frame].concat().into() }
     }
 
     /// The stream has ended.
     pub(super) fn end(&mut self) -> Step {
         let open = self.whole.rest();
-        self.open = 0;
-        // Half an event cannot be edited.
-        let drop = self.round.reading && matches!(Read::event(&open), Read::Other);
-        let last = if drop { Bytes::new() } else { self.frame(open) };
-        self.round.rest = [std::mem::take(&mut self.round.rest), last].concat().into();
+        let last = match Read::event(&open) {
+            _ if !self.round.reading => self.frame(open),
+            // Half an event cannot be edited.
+            Read::Other => Bytes::new(),
+            // More may have to follow it than its provider thought.
+            Read::Chunk(_) | Read::Done => self.frame([&open[..], b"\n\n"].concat().into()),
+        };
+        self.round.rest = [mem::take(&mut self.round.rest), last].concat().into();
         self.step(|rounds| {
             if rounds.round.failed {
                 rounds.round.tail.clear();
             }
             rounds.tail()
         })
-    }
-
-    /// What was held back of the round.
-    pub(super) fn tail(&mut self) -> Bytes {
-        let rest = std::mem::take(&mut self.round.rest);
-        if self.round.tail.is_empty() {
-            return rest;
-        }
-        let tail = std::mem::take(&mut self.round.tail);
-        [rest].into_iter().chain(tail).collect::<Vec<_>>().concat().into()
-    }
-
-    /// The end of the stream, as if the model had finished where it called a tool.
-    pub(super) fn stopped(&mut self) -> Bytes {
-        let mut end = std::mem::take(&mut self.round.rest).to_vec();
-        let (mut finished, mut done) = (false, false);
-        let mut closing = Vec::new();
-        for event in std::mem::take(&mut self.round.tail) {
-            let read = Read::event(&event);
-            done |= matches!(read, Read::Done);
-            let Read::Chunk(chunk) = read else {
-                closing.extend_from_slice(&event);
-                continue;
-            };
-            let mut edits = Edits::new(chunk.document());
-            if let Some(reason) = chunk.choice().and_then(Choice::finish) {
-                edits.replace(reason, r#""stop""#);
-                finished = true;
-            }
-            closing.extend_from_slice(&chunk.with(edits));
-        }
-        if !finished {
-            end.extend_from_slice(&self.client.closing_chunk());
-        }
-        end.extend_from_slice(&closing);
-        if !done {
-            end.extend_from_slice(&sse::encode("", b"[DONE]"));
-        }
-        end.into()
     }
 
     /// Takes whole events.
@@ -198,58 +155,16 @@ impl Rounds {
             same &= released.is_empty();
             deltas.extend(released);
         }
-        (!same).then_some(deltas)
-    }
-
-    /// The event with the tool calls `deltas` and the edits made so far; nothing, if it has nothing left to say.
-    fn changed(&mut self, chunk: &Chunk, choice: Choice<'_>, deltas: Vec<Vec<u8>>, mut edits: Edits<'_>) -> Bytes {
-        let ours = self.round.calls.has_ours();
-        let finish = choice.finish().filter(|_| ours);
-        if finish.is_some() {
-            let mut closing = edits.clone();
-            choice.message.into_iter().for_each(|message| closing.replace(message, "{}"));
-            self.hold(chunk.with(closing));
-        }
-        let role = choice.role().is_some();
-        let again = role && self.round.role_told;
-        let news = role && !self.client.role;
-        let mut emptied = finish.is_some() || again;
-        if let Some(message) = choice.message {
-            if again {
-                edits.remove(message, "role");
-            }
-            match choice.calls() {
-                Some(calls) if deltas.is_empty() && calls.elements().next().is_some() => {
-                    edits.remove(message, "tool_calls");
-                    emptied = true;
-                }
-                Some(calls) if !same(calls, &deltas) => edits.replace(calls, array(&deltas)),
-                None if !deltas.is_empty() => edits.set(message, "tool_calls", array(&deltas)),
-                _ => {}
-            }
-        }
-        // The tokens of a chunk that ends the round are told with its end.
-        let tokens = chunk.usage().is_some() && finish.is_none();
-        if ours && finish.is_none() && !self.round.tail.is_empty() && deltas.is_empty() && !choice.says() {
-            return self.hold(chunk.with(edits));
-        }
-        let ends = choice.finish().is_some() && finish.is_none();
-        if emptied && deltas.is_empty() && !choice.says() && !news && !tokens && !ends {
-            return Bytes::new();
-        }
-        if let Some(reason) = finish {
-            edits.replace(reason, "null");
-        }
-        self.client.role |= role;
-        chunk.with(edits)
+        (!same).then(|| merged(deltas))
     }
 
     /// Reads what has passed, now that an injected tool may be called.
     fn catch_up(&mut self) {
         self.round.reading = true;
-        for frame in std::mem::take(&mut self.round.passed) {
+        for frame in mem::take(&mut self.round.passed) {
             for event in split_events(&frame) {
                 if let Read::Chunk(chunk) = Read::event(&frame.slice_ref(event)) {
+                    self.round.failed |= chunk.is_error();
                     self.read(&chunk);
                     chunk.choice().and_then(|choice| self.calls(choice));
                     self.client.role |= chunk.choice().and_then(Choice::role).is_some();
@@ -261,16 +176,15 @@ impl Rounds {
     /// Reads what the next round's request, the client's later chunks and the end of the round need.
     fn read(&mut self, chunk: &Chunk) {
         let document = chunk.document();
-        let text =
-            |key| document.get(key).filter(|value| !value.is_null()).map(|value: Value<'_>| value.text().to_vec());
-        if self.round.id.is_none() {
-            self.round.id = document.get("id").and_then(Value::as_str).map(|id| id.into_owned());
-        }
-        if self.client.id.is_none() {
-            self.client.id = text("id");
-        }
-        if self.client.created.is_none() {
-            (self.client.created, self.client.model) = (text("created"), text("model"));
+        // Azure begins with a chunk of filter results that has an empty id.
+        let id = document.get("id").filter(|id| !is_blank(*id));
+        if let (None, Some(id)) = (&self.round.id, id) {
+            self.round.id = id.as_str().map(|id| id.into_owned());
+            let known = |key| document.get(key).map(|value: Value<'_>| value.text().to_vec());
+            let client = &mut self.client;
+            if client.id.is_none() {
+                (client.id, client.created, client.model) = (known("id"), known("created"), known("model"));
+            }
         }
         if let Some(figures) = chunk.usage() {
             self.round.usage = Some(figures.to_value());
@@ -284,62 +198,8 @@ impl Rounds {
             }
         }
     }
-
-    /// Makes a later round's chunk one of the reply that the client knows: its id, and its tokens with those before.
-    fn continue_reply(&self, chunk: &Chunk, edits: &mut Edits<'_>) {
-        if self.over == 0 {
-            return;
-        }
-        if let (Some(id), Some(known)) = (chunk.document().get("id"), &self.client.id)
-            && id.text() != known.as_slice()
-        {
-            edits.replace(id, known.as_slice());
-        }
-        if let (Some(figures), Some(before)) = (chunk.usage(), &self.usage) {
-            edits.replace(figures, total(before, figures));
-        }
-    }
-
-    /// Holds an event back.
-    fn hold(&mut self, event: Bytes) -> Bytes {
-        self.round.tail.push(event);
-        Bytes::new()
-    }
-}
-
-impl Client {
-    /// A chunk that ends the message.
-    fn closing_chunk(&self) -> Bytes {
-        let known = |text: &Option<Vec<u8>>, other: &str| match text {
-            Some(text) => String::from_utf8_lossy(text).into_owned(),
-            None => other.to_owned(),
-        };
-        let json = format!(
-            r#"{{"id":{},"object":"chat.completion.chunk","created":{},"model":{},"choices":[{{"index":0,"delta":{{}},"finish_reason":"stop"}}]}}"#,
-            known(&self.id, r#""""#),
-            known(&self.created, "0"),
-            known(&self.model, r#""""#),
-        );
-        sse::encode("", json.as_bytes())
-    }
-}
-
-/// Tokens with those of earlier rounds.
-pub(super) fn total(before: &Tree, figures: Value<'_>) -> Vec<u8> {
-    let mut total = before.clone();
-    usage::add(&mut total, &figures.to_value());
-    total.to_string().into_bytes()
 }
 
 fn unchanged(choice: Choice<'_>) -> Vec<Vec<u8>> {
     choice.calls().into_iter().flat_map(Value::elements).map(|delta| delta.text().to_vec()).collect()
-}
-
-/// Whether an array has these elements.
-fn same(array: Value<'_>, elements: &[Vec<u8>]) -> bool {
-    array.elements().map(Value::text).eq(elements.iter().map(Vec::as_slice))
-}
-
-pub(super) fn array(elements: &[Vec<u8>]) -> Vec<u8> {
-    [b"[".as_slice(), &elements.join(&b','), b"]"].concat()
 }

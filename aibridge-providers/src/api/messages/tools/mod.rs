@@ -113,9 +113,13 @@ impl Dialect for Rounds {
         };
         self.blocks = blocks;
         let calls = calls(&self.blocks);
-        let next = if calls.is_empty() || !replies.is_complete() || !results::can_be_sent(&self.blocks) {
-            end(replies.merged(false), self.keep_shown())
-        } else if self.blocks.iter().any(|block| block.client_call().is_some()) {
+        let calls_client = self.blocks.iter().any(|block| block.client_call().is_some());
+        let is_complete = replies.is_complete();
+        let next = if calls.is_empty() || !is_complete || !results::can_be_sent(&self.blocks) {
+            // With nothing to be run, a message that asks for it would leave the client waiting.
+            let done = is_complete && !calls.is_empty() && !calls_client;
+            end(replies.merged(done), self.keep_shown())
+        } else if calls_client {
             Next::Finish
         } else {
             Next::Again

@@ -118,11 +118,10 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// An object of `document` that is an item.
-    pub(super) fn read(document: &Document, item: Value<'_>, names: &BTreeSet<String>) -> Option<Output> {
-        let ours = Item::of(item).is_ours(names);
-        let document = Document::parse(document.bytes().slice(document.span(item))).ok()?;
-        Some(Output { document, ours })
+    /// A copy of an item, because it outlives what it came in.
+    pub(super) fn read(item: Value<'_>, names: &BTreeSet<String>) -> Option<Output> {
+        let document = Document::parse(Bytes::copy_from_slice(item.text())).ok()?;
+        Some(Output { ours: Item::of(document.root()).is_ours(names), document })
     }
 
     pub(super) fn text(&self, key: &str) -> Option<Cow<'_, str>> {

@@ -2,8 +2,15 @@
 //!
 //! The calls are output items of type `function_call`. Every event names the item it belongs to by its `output_index` and
 //! has a `sequence_number`, so that what is taken out shifts the numbers of all that follows. The last event holds the
-//! whole response again. After the reference at
+//! whole response again, which some providers leave the items out of. After the reference at
 //! <https://platform.openai.com/docs/api-reference/responses-streaming>.
+//!
+//! A stream passes untouched until a call of an injected tool begins, but for those tools themselves, which the provider
+//! repeats in the response. From there on its events are looked at one by one. The last event is held back if anything
+//! is to be kept before the client comes back, or if another round may follow.
+//!
+//! A client may come back with its history, or with the id of the response that it was shown, which is the first
+//! round's. Both are put right: see [`restore`].
 
 use std::{collections::BTreeSet, mem, sync::Arc};
 
@@ -80,10 +87,12 @@ impl Rounds {
         round.calls = calls.collect();
         self.merged.take(held.response(), &round.items);
         let mut calls = round.calls.clone();
+        // Without this id nothing can be answered.
+        let nameless = round.items.iter().any(|item| item.ours && item.text("call_id").is_none());
         let next = if held.outcome != Outcome::Completed {
             calls.extend(round.cut_calls(&calls));
             None
-        } else if calls.is_empty() {
+        } else if calls.is_empty() || nameless {
             None
         } else if item::await_client(&round.items) {
             Some(Next::Finish)
@@ -161,7 +170,7 @@ impl Dialect for Rounds {
             Some(_) => Outcome::Failed,
         };
         self.round.id = filled(document.get("id")).map(Into::into);
-        self.round.items = round::output(&document, document.root(), &self.names);
+        self.round.items = round::read(round::output(document.root()), &self.names);
         let held = Held { form: Form::Body(document), outcome, bare: false, after: Vec::new() };
         self.settle(held, Bytes::new())
     }

@@ -15,17 +15,14 @@ pub(super) struct Numbers {
     fresh: bool,
     /// How many output items the rounds before have shown.
     base: u64,
-    /// How many have been shown, this round's included.
-    shown: u64,
     /// The output indexes that this round's hidden items have.
     hidden: Vec<u64>,
 }
 
 impl Numbers {
-    /// Begins another round, after `shown` output items, if the events did not number more.
+    /// Begins another round, after `shown` output items.
     pub(super) fn begin_round(&mut self, shown: usize) {
-        self.shown = self.shown.max(u64::try_from(shown).unwrap_or(u64::MAX));
-        self.base = self.shown;
+        self.base = shown as u64;
         self.fresh = true;
         self.hidden.clear();
     }
@@ -33,7 +30,6 @@ impl Numbers {
     /// The item of that index is not shown.
     pub(super) fn hide_item(&mut self, index: u64) {
         if !self.hidden.contains(&index) {
-            self.shown = self.shown.max(self.index(index));
             self.hidden.push(index);
         }
     }
@@ -59,9 +55,7 @@ impl Numbers {
             set(edits, event, "sequence_number", number);
         }
         if let Some(given) = event.get("output_index").and_then(Value::as_u64) {
-            let index = self.index(given);
-            self.shown = self.shown.max(index.saturating_add(1));
-            set(edits, event, "output_index", index);
+            set(edits, event, "output_index", self.index(given));
         }
     }
 

@@ -177,7 +177,11 @@ pub(super) fn response(event: &Event) -> Option<Value<'_>> {
 }
 
 /// The items that a response says its output is.
-pub(super) fn output(document: &Document, response: Value<'_>, names: &BTreeSet<String>) -> Vec<Output> {
-    let items = response.get("output").into_iter().flat_map(Value::elements);
-    items.filter_map(|item| Output::read(document, item, names)).collect()
+pub(super) fn output<'a>(response: Value<'a>) -> impl Iterator<Item = Value<'a>> {
+    response.get("output").into_iter().flat_map(Value::elements)
+}
+
+/// Copies of items.
+pub(super) fn read<'a>(items: impl IntoIterator<Item = Value<'a>>, names: &BTreeSet<String>) -> Vec<Output> {
+    items.into_iter().filter_map(|item| Output::read(item, names)).collect()
 }

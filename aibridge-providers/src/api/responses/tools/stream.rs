@@ -8,7 +8,7 @@ use memchr::memmem::Finder;
 use super::{
     Rounds,
     event::{Event, Piece},
-    item::{Output, filled},
+    item::{Item, Output, filled},
     merged,
     round::{self, Form, Held, MAX_KEPT, Outcome},
 };
@@ -134,10 +134,13 @@ impl Rounds {
 
     /// Takes an item; whether it is hidden.
     fn item(&mut self, event: &Event, done: bool) -> bool {
-        let read = |item| Output::read(&event.document, item, &self.names);
-        let Some(item) = event.get("item").and_then(read) else { return false };
+        let Some(item) = event.get("item") else { return false };
+        let hidden = Item::of(item).is_ours(&self.names);
+        if !hidden && !done {
+            return false;
+        }
+        let Some(item) = Output::read(item, &self.names) else { return false };
         let index = event.get("output_index").and_then(Value::as_u64);
-        let hidden = item.ours;
         if hidden {
             self.round.hide(index, item.clone(), done);
             if let Some(index) = index {
@@ -153,14 +156,13 @@ impl Rounds {
     /// Takes the event that ends a reply. It is held back if this may not be the last, or if something is to be kept
     /// before the client comes back.
     fn end(&mut self, event: Event, outcome: Outcome) -> Shown {
-        let items = round::response(&event).map(|response| round::output(&event.document, response, &self.names));
-        let items = items.unwrap_or_default();
-        if !self.is_changed() && !items.iter().any(|item| item.ours) {
+        let items = || round::response(&event).into_iter().flat_map(round::output);
+        if !self.is_changed() && !items().any(|item| Item::of(item).is_ours(&self.names)) {
             return self.show(&event);
         }
+        self.round.items = round::read(items(), &self.names);
         let outcome = if self.round.failed { Outcome::Failed } else { outcome };
         self.numbers.pass_over(&event);
-        self.round.items = items;
         self.round.held = Some(Held { form: Form::Event(event), outcome, bare: false, after: Vec::new() });
         Shown::Hidden
     }
@@ -168,11 +170,12 @@ impl Rounds {
     fn show(&mut self, event: &Event) -> Shown {
         let mut edits = Edits::new(&event.document);
         self.numbers.show(event, &mut edits);
+        let response = round::response(event);
         if self.later {
             self.merged.rename(event.document.root(), "response_id", &mut edits);
+            response.inspect(|response| self.merged.rename(*response, "id", &mut edits));
         }
-        if let Some(response) = round::response(event) {
-            self.merged.rename(response, "id", &mut edits);
+        if let Some(response) = response {
             merged::forget_tools(response, &self.names, &mut edits);
         }
         if edits.is_empty() { Shown::AsIs } else { Shown::Edited(event.with(&edits.apply())) }

@@ -92,7 +92,10 @@ fn external_authentication_with_tools() {
          CODER_EXTERNAL_AUTH_0_MCP_TOOL_ALLOW_REGEX=(.+_gist.*)
          CODER_EXTERNAL_AUTH_0_MCP_TOOL_DENY_REGEX=(create_gist)
          CODER_AIBRIDGE_OPENAI_KEY=k");
-    assert_eq!(given.warnings(), [""; 0]);
+    let warnings = given.warnings();
+    assert!(warnings.len() == 1 && warnings[0].starts_with("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY: is not set"));
+    let key = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    assert_eq!(given.clone().and_env(key).warnings(), [""; 0]);
     let applications = given.config().mcp.applications;
     let [github] = applications.as_slice() else { panic!("{applications:?}") };
     assert_eq!((github.id.as_str(), github.mcp_url.as_str()), ("github", "https://api.githubcopilot.com/mcp/"));

@@ -81,9 +81,19 @@ impl Mcp {
         let mut ids = Ids::default();
         let members = |family: &'static str| settings.members.iter().filter(move |member| member.family.name == family);
         let servers = members(MCP.name).filter_map(|member| server(member, &mut ids, report)).collect();
-        let applications =
+        let applications: Vec<Application> =
             members(EXTERNAL_AUTH.name).filter_map(|member| external_auth::read(member, &mut ids, report)).collect();
-        Mcp { servers, applications, coder: coder(settings, &mut ids, report), keys: keys(settings, report) }
+        let coder = coder(settings, &mut ids, report);
+        let keys = keys(settings, report);
+        if keys.is_none() && !applications.is_empty() {
+            report.warn(
+                "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY",
+                "is not set: users' tokens are encrypted under a key that is kept beside them, in external-token.key in the \
+                 data directory; set it to one that is kept elsewhere, made with: openssl rand -base64 32 (and to that \
+                 file's, after a comma, to keep what is linked)",
+            );
+        }
+        Mcp { servers, applications, coder, keys }
     }
 }
 

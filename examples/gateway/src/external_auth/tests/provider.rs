@@ -20,6 +20,8 @@ use url::{Url, form_urlencoded};
 
 pub(super) const CLIENT_ID: &str = "the client";
 pub(super) const CLIENT_SECRET: &str = "s3cret:/+&";
+/// The user of the Coder deployment.
+pub(super) const ADA: uuid::Uuid = uuid::uuid!("497f6eca-6276-4993-bfeb-53cbbbba6f08");
 /// `{CLIENT_ID}:{CLIENT_SECRET}`, each encoded as RFC 6749, section 2.3.1, says.
 const BASIC: &str = "Basic dGhlK2NsaWVudDpzM2NyZXQlM0ElMkYlMkIlMjY=";
 
@@ -84,6 +86,8 @@ impl Provider {
             .route("/token", post(token))
             .route("/revoke", post(revoke))
             .route("/validate", get(validate))
+            .route("/api/v2/users/me", get(me))
+            .route("/api/experimental/mcp/http", post(mcp))
             .route("/mcp", post(mcp).delete(|| async { StatusCode::OK }))
             .with_state(provider.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -252,6 +256,15 @@ async fn revoke(State(provider): State<Provider>, body: Bytes) -> StatusCode {
         Behaviour::Good => StatusCode::OK,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     }
+}
+
+/// A Coder deployment's answer to who has a session there.
+async fn me(State(provider): State<Provider>, headers: HeaderMap) -> Response {
+    let token = headers.get("coder-session-token").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let Some(name) = token.strip_prefix("session-of-") else { return StatusCode::UNAUTHORIZED.into_response() };
+    let user = json!({"id": ADA, "username": name, "status": "active"});
+    provider.with(|inner| inner.access.insert(token));
+    Json(user).into_response()
 }
 
 /// An MCP server with one tool, for who has a token.

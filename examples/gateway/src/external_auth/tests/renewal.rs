@@ -209,3 +209,22 @@ async fn servers_that_are_no_applications_have_no_token() {
     let used = SecretString::from("t");
     assert!(gateway.links.refresh(user, "coder", &used).await.expect("an answer").is_none());
 }
+
+#[tokio::test]
+async fn of_two_gateways_with_one_refresh_token_the_first_one_counts() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::new(&provider).await;
+    let (user, _) = expiring(&provider, &gateway).await;
+    // The second one is told that the token is spent, and says so before the first has written what it bought.
+    provider.shut();
+    let second = async {
+        provider.asked(2).await;
+        let seen = gateway.store.links(Some(user)).await.expect("an answer").pop().expect("linked");
+        gateway.store.fail_link(&seen, "invalid_grant").await.expect("written").expect("written");
+        provider.open();
+    };
+    let (token, ()) = futures::join!(gateway.token(user), second);
+    let token = token.expect("renewed");
+    assert!(provider.accepts(&token));
+    assert_eq!((gateway.failure(user).await, gateway.token(user).await), (None, Some(token)));
+}

@@ -1,9 +1,11 @@
 //! What the tool source makes of links.
 
 use aibridge_mcp::{Content, Outcome, Tool, ToolSource};
+use aibridge_tower::auth::Authenticate;
 use serde_json::Map;
 
-use super::*;
+use super::{provider::ADA, *};
+use crate::mcp::CoderTokens;
 
 async fn tools(gateway: &Gateway, user: Uuid) -> Vec<String> {
     gateway.mcp.tools(user).await.listed.iter().map(|listed| listed.name.clone()).collect()
@@ -58,4 +60,31 @@ async fn a_broken_link_costs_the_tools() {
     provider.behave(Behaviour::Good);
     browser.link("app").await;
     assert_eq!(tools(&gateway, user).await, ["bmcp_app_whoami"]);
+}
+
+#[tokio::test]
+async fn a_coder_deployment_s_own_server_is_reached_with_the_token_the_user_came_with() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::new(&provider).await;
+    let mcp = Mcp {
+        servers: Vec::new(),
+        applications: Vec::new(),
+        coder: Some(provider.url("/api/experimental/mcp/http")),
+        keys: None,
+    };
+    let authentication = Authentication { coder_url: Some(provider.url("/")), oidc: None };
+    let tokens = CoderTokens::default();
+    let identity = identity(&authentication, &gateway.store, Some(&tokens)).expect("set up");
+    let mcp = servers(&mcp, None, Some(tokens)).expect("set up").expect("some");
+    assert!(mcp.tools(ADA).await.listed.is_empty(), "nobody came yet");
+    let actor = identity.authenticate(&Secret::new("session-of-ada")).await.expect("accepted");
+    assert_eq!(actor.id, ADA);
+    // A user who only has a key of the gateway's own has no place there.
+    let (ali, token) = gateway.user("ali").await;
+    identity.authenticate(&Secret::new(token)).await.expect("accepted");
+    assert!(mcp.tools(ali).await.listed.is_empty() && provider.methods().is_empty());
+    mcp.refresh(ADA);
+    assert_eq!(mcp.tools(ADA).await.listed[0].name, "bmcp_coder_whoami");
+    let outcome = mcp.call(ADA, &Tool::new("coder", "whoami"), Map::new()).await;
+    assert_eq!(outcome.content, [Content::Text("Bearer session-of-ada".to_owned())]);
 }

@@ -1,4 +1,8 @@
 mod blocking;
+mod ends;
+mod messages;
+mod odd;
+mod property;
 mod restoring;
 mod streaming;
 
@@ -206,4 +210,27 @@ fn stream(chunks: impl IntoIterator<Item = Value>) -> String {
 /// A stream that breaks off behind these chunks.
 fn open(chunks: impl IntoIterator<Item = Value>) -> String {
     chunks.into_iter().map(|chunk| format!("data: {chunk}\n\n")).collect()
+}
+
+/// A round that says `text` and then calls tools of ours and the client's.
+fn calling(id: &str, text: &str, deltas: impl IntoIterator<Item = Value>) -> String {
+    let head = [chunk(id, json!({"role": "assistant", "content": "", "refusal": null}))];
+    let text = [chunk(id, json!({"content": text}))].into_iter().filter(|_| !text.is_empty());
+    let deltas = deltas.into_iter().map(|delta| chunk(id, calls(delta)));
+    let end = [closing(id, "tool_calls"), usage_chunk(id, 10, 3)];
+    stream(head.into_iter().chain(text).chain(deltas).chain(end))
+}
+
+fn one_call(id: &str, text: &str, call: &str) -> String {
+    let deltas = [json!([begun(0, call, "bmcp_a")]), json!([continued(0, "{\"x\"")]), json!([continued(0, ":1}")])];
+    calling(id, text, deltas)
+}
+
+fn answer(id: &str, text: &str) -> String {
+    stream([
+        chunk(id, json!({"role": "assistant", "content": ""})),
+        chunk(id, json!({"content": text})),
+        closing(id, "stop"),
+        usage_chunk(id, 20, 5),
+    ])
 }

@@ -86,6 +86,17 @@ fn a_reply_cut_by_a_limit_runs_nothing() {
 }
 
 #[test]
+fn a_reply_nested_too_deeply_to_be_sent_ends_the_exchange() {
+    let deep = ["[".repeat(507), "]".repeat(507)].concat();
+    let body = message("msg_1", json!([call("toolu_1", OURS[0])]), "tool_use", json!({}));
+    let step = exchange().reply(body.replace(r#"{"a":"toolu_1"}"#, &format!("{{\"a\":{deep}}}")).into());
+    let Next::End(finish) = step.next else { panic!("{:?}", step.next) };
+    let shown: Value = serde_json::from_slice(&finish.bytes).unwrap();
+    assert_eq!((&shown["stop_reason"], &shown["content"]), (&json!("end_turn"), &json!([])));
+    assert_eq!(step.calls.len(), 1);
+}
+
+#[test]
 fn an_exchange_cut_short_ends_as_the_model_would() {
     let content = json!([{"type": "text", "text": "a"}, call("toolu_1", OURS[0])]);
     let body = message("msg_1", content, "tool_use", json!({"output_tokens": 2}));

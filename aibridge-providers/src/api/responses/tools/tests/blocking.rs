@@ -66,6 +66,17 @@ fn calls_of_a_reply_that_broke_off_are_not_run() {
 }
 
 #[test]
+fn a_call_that_cannot_be_answered_is_not_run() {
+    let mut one = Reply::new("resp_1").says("msg_1", "a").calls("1", OURS[0], "{}");
+    one.output[1].as_object_mut().unwrap().shift_remove("call_id");
+    let went = blocking(&request(), &[one.body()]);
+    assert_eq!(
+        (went.ended, went.calls[0].len(), ids(&value(went.shown.as_bytes())["output"])),
+        (true, 1, vec!["msg_1"])
+    );
+}
+
+#[test]
 fn a_reply_that_wants_more_can_be_ended_here() {
     let one = Reply::new("resp_1").says("msg_1", "a").calls("1", OURS[0], "{}");
     let mut rounds = rounds();

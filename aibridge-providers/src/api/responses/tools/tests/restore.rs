@@ -101,6 +101,16 @@ fn results_that_follow_their_calls_at_once_do_not_disturb() {
 }
 
 #[test]
+fn a_result_never_comes_before_its_call() {
+    let one = Reply::new("resp_1").calls("1", OURS[0], "{}").says("msg_1", "a");
+    let two = Reply::new("resp_2").says("msg_2", "b").calls("2", "mine", "{}");
+    let kept = blocking(&json!({"input": "hi"}), &[one.body(), two.body()]).kept.unwrap();
+    let items = ["msg_2", "msg_1", "fc_2"].map(|id| json!({"type": "item_reference", "id": id}));
+    let whole = restored(&json!({"input": items}), &[&kept]).unwrap();
+    assert_eq!(ids(&whole["input"]), ["msg_2", "fc_1", "msg_1", "call_1", "fc_2"]);
+}
+
+#[test]
 fn references_are_items_too() {
     let (shown, kept) = mixed();
     let references = shown.iter().map(|item| json!({"type": "item_reference", "id": item["id"]}));

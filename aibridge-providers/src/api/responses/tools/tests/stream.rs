@@ -76,6 +76,23 @@ fn only_the_numbers_and_the_response_change() {
 }
 
 #[test]
+fn data_of_several_lines_is_one_document() {
+    let lines = |reply: &Reply| reply.stream().replace(",\"output_index\"", ",\ndata: \"output_index\"");
+    let one = Reply::new("resp_1").says("msg_1", "a").calls("1", OURS[0], "{}");
+    let two = Reply::new("resp_2").says("msg_2", "b");
+    let went = split(&request(), &[lines(&one), lines(&two)]);
+    assert_eq!(ids(&accumulated(&went.shown)["output"]), ["msg_1", "msg_2"]);
+    assert!(went.shown.contains(",\ndata: \"output_index\":1"));
+}
+
+#[test]
+fn a_provider_that_calls_a_response_by_several_names_is_left_alone() {
+    let reply = Reply::new("resp_1").says("msg_1", "a");
+    let stream = reply.stream().replacen("resp_1", "resp_0", 1);
+    assert_eq!(streamed(&request(), std::slice::from_ref(&stream)).shown, stream);
+}
+
+#[test]
 fn parallel_calls_of_one_tool_are_all_run() {
     let one = Reply::new("resp_1")
         .calls("1", OURS[0], "{\"n\":1}")
@@ -255,6 +272,30 @@ fn items_that_the_end_leaves_out_are_taken_from_the_stream() {
     assert_eq!(ids(&went.requests[0]["input"]), ["hi", "rs_1", "fc_1", "call_1"]);
     // As the provider does it.
     assert_eq!(accumulated(&went.shown)["output"], json!([]));
+}
+
+#[test]
+fn items_that_are_done_in_another_order_keep_theirs() {
+    let mut one = Reply::new("resp_1").says("msg_1", "a").calls("1", OURS[0], "{}").calls("2", OURS[1], "{}");
+    one.output.clear();
+    let text = one.stream();
+    let (first, second) = (one.events.len() - 6, one.events.len() - 1);
+    let event =
+        |at: usize| format!("event: {}\ndata: {}\n\n", one.events[at]["type"].as_str().unwrap(), one.events[at]);
+    assert_eq!((&one.events[first]["item"]["id"], &one.events[second]["item"]["id"]), (&json!("fc_1"), &json!("fc_2")));
+    let swapped = text.replace(&event(first), "@").replace(&event(second), &event(first)).replace('@', &event(second));
+    let went = streamed(&request(), &[swapped, Reply::new("resp_2").says("msg_2", "b").stream()]);
+    assert_eq!(ids(&went.requests[0]["input"]), ["hi", "msg_1", "fc_1", "fc_2", "call_1", "call_2"]);
+}
+
+#[test]
+fn nothing_but_a_sign_of_the_end_follows_the_end() {
+    let beat = "data: {\"type\":\"keepalive\",\"sequence_number\":99}\n\n";
+    let one = Reply::new("resp_1").says("msg_1", "a").calls("1", OURS[0], "{}").stream() + beat;
+    let two = Reply::new("resp_2").says("msg_2", "b").stream() + beat;
+    let went = streamed(&request(), &[one, two]);
+    assert_eq!(ids(&accumulated(&went.shown)["output"]), ["msg_1", "msg_2"]);
+    assert!(!went.shown.contains("keepalive"));
 }
 
 #[test]
