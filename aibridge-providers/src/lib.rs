@@ -4,6 +4,7 @@
 //! * [`sse`], [`json`], [`encoding`]: byte work the APIs stand on
 //! * [`client`]: which coding agent is calling, and in which session
 //! * [`provider`]: instances, kinds, routes, credentials and header rules
+//! * [`bedrock`]: Messages through Amazon Bedrock: models, field rules, frames, errors
 //!
 //! Nothing here rewrites what it reads. A request is navigated in its bytes, and an edit changes the bytes of one member; a
 //! reply is read from a copy. Unknown members, models, events and headers pass.

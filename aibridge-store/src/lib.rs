@@ -4,6 +4,7 @@
 //! * [`Recorder`]: what a layer that records talks to; [`Fanout`] tells several
 //! * [`sqlite`]: the embedded store
 //! * [`accounts`]: users and their API keys
+//! * [`external_auth`]: users' OAuth2 tokens at other services, [sealed](`sealed`)
 //! * [`interceptions`]: what was recorded, read back
 //! * [`StructuredLog`]: one log line per record
 //!
@@ -45,12 +46,14 @@
 //! ```
 
 pub mod accounts;
+pub mod external_auth;
 mod fanout;
 pub mod interceptions;
 mod keys;
 mod log;
 pub mod record;
 mod recorder;
+pub mod sealed;
 pub mod sqlite;
 
 pub use fanout::Fanout;

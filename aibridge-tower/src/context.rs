@@ -1,9 +1,10 @@
 //! Facts that travel in a request's extensions.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use aibridge_providers::{
     api::Format,
+    bedrock::{NativeCall, Protocol, upstream_model},
     provider::{Endpoint, Instance, headers},
 };
 use http::request::Parts;
@@ -18,12 +19,31 @@ pub struct ProviderRoute {
     pub endpoint: Endpoint,
     /// The route's pattern, for logs and metrics.
     pub pattern: &'static str,
+    /// The call of a client that speaks Bedrock itself: body and reply are in Bedrock's form.
+    pub native: Option<Arc<NativeCall>>,
 }
 
 impl ProviderRoute {
     /// A route to `instance`.
     pub fn new(instance: Arc<Instance>, endpoint: Endpoint, pattern: &'static str) -> ProviderRoute {
-        ProviderRoute { instance, endpoint, pattern }
+        ProviderRoute { instance, endpoint, pattern, native: None }
+    }
+
+    /// The model that the instance asks its provider for when the client names `requested`.
+    pub(crate) fn upstream_model<'a>(&'a self, requested: &'a str) -> &'a str {
+        match &self.instance.bedrock {
+            Some(settings) if settings.protocol == Protocol::InvokeModel && self.native.is_none() => {
+                upstream_model(settings, requested)
+            }
+            _ => requested,
+        }
+    }
+
+    /// The request is this call, in Bedrock's form.
+    #[must_use]
+    pub fn native(mut self, call: NativeCall) -> ProviderRoute {
+        self.native = Some(Arc::new(call));
+        self
     }
 }
 
@@ -67,9 +87,24 @@ impl Credential {
 }
 
 /// Headers the gateway itself adds, after those of the client that pass: inserted by
-/// [`ActorHeaders`](https://docs.rs/aibridge-tower), read by whoever writes the final headers.
+/// [`ActorHeaders`](crate::actor_headers::ActorHeaders), read by whoever writes the final headers.
 #[derive(Clone, Debug)]
 pub(crate) struct Added(pub(crate) Arc<[(http::HeaderName, http::HeaderValue)]>);
+
+/// The tools that the gateway added to the request: inserted by [`Tools`](crate::tools::Tools), which records their calls,
+/// and read by [`Record`](crate::record::Record), which then does not.
+#[derive(Clone, Debug)]
+pub(crate) struct Injected(pub(crate) Arc<BTreeSet<String>>);
+
+/// Which call of the provider a request is: inserted by [`Record`](crate::record::Record), read by
+/// [`Dump`](crate::dump::Dump).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Round {
+    /// The interception's id.
+    pub(crate) interception: uuid::Uuid,
+    /// Counted from 1.
+    pub(crate) number: u32,
+}
 
 /// The headers are final, and signed: they go as they are.
 #[derive(Clone, Copy, Debug)]

@@ -20,10 +20,14 @@
 //! | [`Route`](route::Route) | finds the provider instance | | [`ProviderRoute`], also to the response; the absolute URI |
 //! | [`Passthrough`](passthrough::Passthrough) | sends what is only proxied elsewhere | `ProviderRoute` | there, [`RequestBody`](passthrough::RequestBody) |
 //! | [`Parse`](parse::Parse) | buffers and reads the body | `ProviderRoute` | [`AiBody`](parse::AiBody) |
+//! | [`Tools`](tools::Tools) | gives MCP tools and runs them | `Actor`, `ProviderRoute`, `AiBody` | tools to the body |
 //! | [`Record`](record::Record) | records an interception | `Actor`, `ProviderRoute`, `AiBody` | [`Interception`](record::Interception), to the response |
+//! | [`ActorHeaders`](actor_headers::ActorHeaders) | tells the provider who is asking | `Actor` | headers |
 //! | [`Models`](models::Models) | refuses models that are not allowed | `ProviderRoute`, `AiBody` | |
 //! | [`Breaker`](breaker::Breaker) | leaves a provider alone that keeps failing | `ProviderRoute`, `AiBody` | |
 //! | [`Keys`](keys::Keys) | adds the provider's credential, tries the next | `ProviderRoute`, `Byok` | the header; [`Credential`], also to the response |
+//! | [`Bedrock`](bedrock::Bedrock) | translates for Amazon Bedrock, and signs | `ProviderRoute`, [`Credential`], `Byok` | the signature |
+//! | [`Dump`](dump::Dump) | writes what is sent and what comes back into files | `ProviderRoute` | |
 //! | [`Upstream`](upstream::Upstream) | asks the provider | the absolute URI | |
 //!
 //! # The pipeline
@@ -133,11 +137,16 @@
 //! A request's body is buffered once, by Parse, up to a limit. A reply's is wrapped, never collected and never pumped by
 //! a task: it flows as fast as the client reads, and dropping it closes the request to the provider.
 
+pub mod actor_headers;
 mod answer;
 pub mod auth;
+#[cfg(feature = "bedrock")]
+pub mod bedrock;
 pub mod body;
 pub mod breaker;
 mod context;
+pub mod dump;
+mod encoded;
 pub mod keys;
 pub mod limit;
 pub mod models;
@@ -149,6 +158,7 @@ pub mod route;
 pub mod shape;
 #[cfg(test)]
 mod testing;
+pub mod tools;
 pub mod upstream;
 
 pub use context::{Byok, Credential, ProviderRoute};

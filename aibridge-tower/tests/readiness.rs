@@ -10,12 +10,13 @@ use std::task::Poll;
 
 use aibridge_tower::{
     auth::AuthLayer,
+    bedrock::{BedrockLayer, Credentials, ProxiedLayer},
     breaker::{BreakerLayer, Policy},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
     parse::{AiBody, ParseLayer},
-    passthrough::PassthroughLayer,
+    passthrough::{PassthroughLayer, RequestBody},
     record::{RecordLayer, follow::FollowLayer},
     route::{ProbeLayer, RouteLayer},
 };
@@ -23,7 +24,7 @@ use bytes::Bytes;
 use futures::future::poll_fn;
 use http::{Request, Response};
 use http_body_util::Full;
-use probe::{Anybody, Forgets, Probe, is_broken, parsed, plain, proxied, registry, shape};
+use probe::{Anybody, Forgets, Probe, is_broken, parsed, plain, proxied, registry, shape, to_bedrock};
 use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::{ServiceExt, limit::ConcurrencyLimit};
 use tower_layer::Layer;
@@ -157,4 +158,18 @@ contract!(record, |inner| RecordLayer::new(Forgets).layer(inner), parsed(), AiBo
 contract!(models, |inner| ModelsLayer::new().layer(inner), parsed(), AiBody);
 contract!(breaker, |inner| BreakerLayer::new(Some(Policy::default())).layer(inner), parsed(), AiBody);
 contract!(keys, |inner| KeysLayer::new().layer(inner), parsed(), AiBody);
+contract!(past_bedrock, |inner| BedrockLayer::new(Credentials::new()).layer(inner), parsed(), AiBody);
+contract!(bedrock, |inner| BedrockLayer::new(Credentials::new()).layer(inner), to_bedrock(parsed(), None), AiBody);
+contract!(
+    proxied_past_bedrock,
+    |inner| ProxiedLayer::new(Credentials::new()).layer(inner),
+    proxied().map(RequestBody::new),
+    RequestBody<Full<Bytes>>
+);
+contract!(
+    proxied_to_bedrock,
+    |inner| ProxiedLayer::new(Credentials::new()).layer(inner),
+    to_bedrock(proxied().map(RequestBody::new), None),
+    RequestBody<Full<Bytes>>
+);
 contract!(keys_that_may_try_again, |inner| KeysLayer::new().max_retries(1).layer(inner), parsed(), AiBody);

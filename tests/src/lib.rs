@@ -23,12 +23,14 @@
 //! # }).unwrap();
 //! ```
 
+mod aws;
 mod client;
 mod http1;
 mod provider;
 mod scripted;
 mod transcripts;
 
+pub use aws::{Aws, SignedBy, exception, frame, frames};
 pub use client::RawClient;
 pub use http1::Head;
 pub use provider::{Gate, Provider, ReceivedRequest, Script};

@@ -15,6 +15,7 @@ mod verdict;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use instance::{Instance, InstanceBuilder, ModelRules};
 pub use kind::Kind;
+pub(crate) use paths::decoded as decoded_path;
 pub use pool::{Exhausted, Key, KeyPool, KeyStates};
 pub use registry::Registry;
 pub use route::{Endpoint, Route, RouteError, resolve};

@@ -54,7 +54,7 @@ pub(super) fn without_version(path: &str) -> &str {
 /// `path` with every percent-encoded byte decoded, for comparing only.
 ///
 /// Without this, `/v1/responses/%63ompact` would pass as a response id here and be the intercepted route upstream.
-pub(super) fn decoded(path: &str) -> Cow<'_, str> {
+pub(crate) fn decoded(path: &str) -> Cow<'_, str> {
     if memchr::memchr(b'%', path.as_bytes()).is_none() {
         return Cow::Borrowed(path);
     }

@@ -3,9 +3,9 @@ use http::Method;
 use super::{
     Kind,
     paths::{decoded, unsafe_part, without_version},
-    table::{FULL_ENDPOINTS, Row, rows},
+    table::{FULL_ENDPOINTS, INVOKE, INVOKE_STREAM, Row, rows},
 };
-use crate::api::Api;
+use crate::{api::Api, bedrock::NativeCall};
 
 /// Where a request goes on its instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,9 @@ pub struct Route {
     pub path: String,
     /// The route's pattern for metrics and logs, e.g. `/v1/models/*`.
     pub pattern: &'static str,
+    /// On [`Kind::Bedrock`], the call of a client that speaks Bedrock itself: its body and reply are in Bedrock's form,
+    /// and the model and whether the reply is a stream are here, not in the body.
+    pub native: Option<NativeCall>,
 }
 
 /// What is done with a request.
@@ -65,6 +68,9 @@ pub enum RouteError {
 /// client calls below it, e.g. `/v1/messages/v1/models`). A trailing slash is tolerated. Below a pattern such as
 /// `/v1/models/*` the bytes of the path stay as they are.
 ///
+/// The id in `/model/{id}/invoke` may be an ARN, and is the one place where `%2F` is allowed; the canonical path has the
+/// id as one encoded segment.
+///
 /// # Errors
 ///
 /// [`RouteError::UnsafePath`] before anything else, [`RouteError::Method`] when only the method is wrong, otherwise
@@ -79,6 +85,13 @@ pub enum RouteError {
 /// # Ok::<_, aibridge_providers::provider::RouteError>(())
 /// ```
 pub fn resolve(kind: Kind, method: &Method, path: &str) -> Result<Route, RouteError> {
+    if kind == Kind::Bedrock
+        && let Some(call) = candidates(path).find_map(native)
+    {
+        let row = if call.streaming { &INVOKE_STREAM } else { &INVOKE };
+        row.check(method, path)?;
+        return Ok(Route { endpoint: row.endpoint, path: call.path(), pattern: row.pattern, native: Some(call) });
+    }
     if let Some(part) = unsafe_part(path) {
         return Err(RouteError::UnsafePath(part));
     }
@@ -86,7 +99,7 @@ pub fn resolve(kind: Kind, method: &Method, path: &str) -> Result<Route, RouteEr
     if method == Method::HEAD
         && let Some(pattern) = probe(&plain)
     {
-        return Ok(Route { endpoint: Endpoint::Probe, path: pattern.to_owned(), pattern });
+        return Ok(Route { endpoint: Endpoint::Probe, path: pattern.to_owned(), pattern, native: None });
     }
     // Whole routes before `*` ones, whatever base precedes them: `/v1/responses/responses` is a client whose base is
     // the full endpoint, not a response of that id.
@@ -95,11 +108,19 @@ pub fn resolve(kind: Kind, method: &Method, path: &str) -> Result<Route, RouteEr
         .map(|row| (row, ""))
         .or_else(|| candidates(path).find_map(|path| below(kind, path)))
         .ok_or_else(|| RouteError::Unknown { method: method.clone(), path: shown(path) })?;
-    if !row.allow.split(", ").any(|allowed| allowed == method.as_str()) {
-        return Err(RouteError::Method { method: method.clone(), path: shown(path), allow: row.allow });
-    }
+    row.check(method, path)?;
     let path = [row.pattern.trim_end_matches('*'), tail].concat();
-    Ok(Route { endpoint: row.endpoint, path, pattern: row.pattern })
+    Ok(Route { endpoint: row.endpoint, path, pattern: row.pattern, native: None })
+}
+
+impl Row {
+    /// Whether the route exists for `method`.
+    fn check(&self, method: &Method, path: &str) -> Result<(), RouteError> {
+        match self.allow.split(", ").any(|allowed| allowed == method.as_str()) {
+            true => Ok(()),
+            false => Err(RouteError::Method { method: method.clone(), path: shown(path), allow: self.allow }),
+        }
+    }
 }
 
 /// What `path` may mean, likeliest last: what follows a full endpoint used as the base, then the path itself; all
@@ -107,6 +128,10 @@ pub fn resolve(kind: Kind, method: &Method, path: &str) -> Result<Route, RouteEr
 fn candidates(path: &str) -> impl Iterator<Item = &str> {
     let path = without_version(path);
     FULL_ENDPOINTS.iter().filter_map(|base| path.strip_prefix(base)).map(without_version).chain([path])
+}
+
+fn native(path: &str) -> Option<NativeCall> {
+    NativeCall::parse(path.strip_suffix('/').unwrap_or(path))
 }
 
 /// The probe that agents send to their base URL before anything else.

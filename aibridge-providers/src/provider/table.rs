@@ -41,6 +41,11 @@ const ANTHROPIC: &[Row] = &[
     passed("POST", "/api/event_logging/*"),
 ];
 
+/// Of [`Kind::Bedrock`] beside [`ANTHROPIC`]: `InvokeModel`, and with a stream. In the place of the `*` is a model's id,
+/// which [`NativeCall::parse`](crate::bedrock::NativeCall::parse) reads; these are not looked up as the others are.
+pub(super) const INVOKE: Row = intercepted("/model/*/invoke", Api::Messages);
+pub(super) const INVOKE_STREAM: Row = intercepted("/model/*/invoke-with-response-stream", Api::Messages);
+
 /// Copilot documents no methods; its `/mcp/` takes GET, POST and DELETE.
 const ANY: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 

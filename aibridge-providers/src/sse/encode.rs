@@ -12,7 +12,14 @@ use bytes::Bytes;
 /// assert_eq!(encode("", b"[DONE]"), "data: [DONE]\n\n");
 /// ```
 pub fn encode(name: &str, data: &[u8]) -> Bytes {
-    let mut event = Vec::with_capacity(name.len() + data.len() + 24);
+    let mut event = Vec::new();
+    encode_onto(&mut event, name, data);
+    event.into()
+}
+
+/// Appends what [`encode`] returns to `event`.
+pub(crate) fn encode_onto(event: &mut Vec<u8>, name: &str, data: &[u8]) {
+    event.reserve(name.len() + data.len() + 24);
     if let Some(name) = name.split(['\n', '\r']).next().filter(|name| !name.is_empty()) {
         event.extend_from_slice(b"event: ");
         event.extend_from_slice(name.as_bytes());
@@ -31,7 +38,6 @@ pub fn encode(name: &str, data: &[u8]) -> Bytes {
         };
     }
     event.push(b'\n');
-    event.into()
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod split;
 
 pub use decoder::{Decoder, Event};
 pub use encode::encode;
+pub(crate) use encode::encode_onto;
 pub use split::split_events;
 
 #[cfg(test)]

@@ -276,11 +276,11 @@ fn key(row: &Row<'_>, first: usize) -> rusqlite::Result<ApiKey> {
 }
 
 /// As precise as the database.
-fn micros(time: DateTime<Utc>) -> DateTime<Utc> {
+pub(super) fn micros(time: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(time.timestamp_micros()).unwrap_or(time)
 }
 
-fn failed(error: RecordError) -> AccountsError {
+pub(super) fn failed(error: RecordError) -> AccountsError {
     AccountsError(match error {
         RecordError::Store(error) => error,
         other => other.to_string(),

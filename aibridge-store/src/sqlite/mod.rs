@@ -23,6 +23,7 @@
 mod access;
 mod accounts;
 mod admit;
+mod external_auth;
 mod interceptions;
 mod open;
 mod outbox;

@@ -11,7 +11,10 @@ use super::open::{io, private};
 use crate::RecordError;
 
 /// One script each; never edited once released, only added to. `user_version` counts those applied.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_records.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/sqlite/0001_records.sql"),
+    include_str!("../../migrations/sqlite/0002_external_auth_links.sql"),
+];
 
 /// How long a connection waits for another one's write.
 const BUSY: Duration = Duration::from_secs(5);

@@ -26,7 +26,11 @@ pub(super) enum TokenError {
 }
 
 /// Takes the gateway's token out of `headers`, keeping the order of the others.
+///
+/// An AWS signature in `Authorization` is neither that nor a credential: clients that speak Bedrock may not be able to
+/// leave it out, with whatever keys they have. It goes.
 pub(super) fn take(headers: &mut HeaderMap) -> Result<Carried, TokenError> {
+    remove_signatures(headers);
     if let Some(token) = single(headers, &GOVERNANCE)? {
         let token = Secret::new(bearer(token).unwrap_or(token));
         // Some clients send the gateway's token twice. It is nobody's provider credential, and must not reach one.
@@ -76,6 +80,21 @@ fn credential(headers: &HeaderMap) -> Option<&str> {
 fn bare(value: &HeaderValue) -> Option<&str> {
     let value = value.to_str().ok()?.trim();
     Some(bearer(value).unwrap_or(value)).filter(|value| !value.is_empty())
+}
+
+/// Removes AWS signatures (`AWS4-HMAC-SHA256 Credential=...`), and no other value of `Authorization`.
+fn remove_signatures(headers: &mut HeaderMap) {
+    let is_signature =
+        |value: &HeaderValue| value.as_bytes().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"AWS4-"));
+    if headers.get_all(header::AUTHORIZATION).iter().any(is_signature) {
+        let mut kept = HeaderMap::with_capacity(headers.len());
+        for (name, value) in &*headers {
+            if *name != header::AUTHORIZATION || !is_signature(value) {
+                kept.append(name.clone(), value.clone());
+            }
+        }
+        *headers = kept;
+    }
 }
 
 /// Removes what `unwanted` names. `HeaderMap::remove` would put the last header in the gap.
@@ -167,6 +186,24 @@ mod tests {
         for value in ["gate", "Basic gate", "Bearer", "Bearer ", "Bearergate"] {
             assert_eq!(taken(&[("authorization", value)]), Err(TokenError::Missing), "{value:?}");
         }
+    }
+
+    #[test]
+    fn an_aws_signature_is_neither_a_token_nor_a_credential() {
+        let signature = "AWS4-HMAC-SHA256 Credential=AKIA/20261121/us-east-1/bedrock/aws4_request, Signature=0";
+        let signed = ("authorization", signature);
+        let none: &[String] = &[];
+        assert_eq!(taken(&[signed]), Err(TokenError::Missing));
+        for others in [[signed, ("x-api-key", "gate")], [("authorization", "Bearer gate"), signed]] {
+            let (token, byok, stay) = taken(&others).unwrap();
+            assert_eq!((&*token, byok, &*stay), ("gate", None, none), "{others:?}");
+        }
+        let governance = ("x-coder-ai-governance-token", "gate");
+        let (token, byok, stay) = taken(&[governance, signed]).unwrap();
+        assert_eq!((&*token, byok, &*stay), ("gate", None, none));
+        let (_, byok, stay) =
+            taken(&[governance, signed, ("authorization", "Bearer bedrock-api-key-0123456789")]).unwrap();
+        assert_eq!((byok.as_deref(), &*stay), (Some("bedr...6789"), &["authorization".to_owned()][..]));
     }
 
     #[test]

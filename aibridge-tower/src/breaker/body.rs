@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::{circuit::Verdict, ticket::Ticket};
-use crate::record::copy::{Coding, coding};
+use crate::encoded::{Coding, coding};
 
 /// A first event of more data is no error.
 const LIMIT: usize = 64 * 1024;

@@ -12,7 +12,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{BreakerBody, body::Peek, circuit::Verdict, ticket::Ticket};
-use crate::{BoxError, record::copy::is_event_stream, upstream::UpstreamError};
+use crate::{BoxError, encoded::is_event_stream, upstream::UpstreamError};
 
 pin_project! {
     /// The future of a request that was let through.

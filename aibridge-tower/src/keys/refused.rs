@@ -12,7 +12,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use crate::record::copy::{Coding, coding};
+use crate::encoded::{Coding, coding};
 
 /// What is read of the reply at most, in bytes.
 const LIMIT: usize = 16 * 1024;

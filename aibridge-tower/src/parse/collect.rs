@@ -17,7 +17,7 @@ const RESERVE: u64 = 4 * 1024 * 1024;
 
 /// Why a body was not buffered.
 #[derive(Debug)]
-pub(super) enum CollectError {
+pub(crate) enum CollectError {
     TooLarge,
     Broken(BoxError),
 }
@@ -25,7 +25,7 @@ pub(super) enum CollectError {
 pin_project! {
     /// Resolves to the whole body.
     #[derive(Debug)]
-    pub(super) struct Collect<B> {
+    pub(crate) struct Collect<B> {
         #[pin]
         body: B,
         limit: usize,
@@ -36,7 +36,7 @@ pin_project! {
 }
 
 impl<B> Collect<B> {
-    pub(super) fn new(body: B, limit: usize) -> Collect<B> {
+    pub(crate) fn new(body: B, limit: usize) -> Collect<B> {
         Collect { body, limit, first: None, rest: BytesMut::new() }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     collect::Collect,
     understand::{not_collected, understand},
 };
-use crate::{BoxError, body::ResponseBody, context::format_of, refuse};
+use crate::{BoxError, ProviderRoute, body::ResponseBody, context::format_of, refuse};
 
 pin_project! {
     /// The future of [`Parse`](super::Parse).
@@ -77,7 +77,8 @@ where
                 StateProj::Reading { body, inner, head, api, limit } => {
                     let body = ready!(body.poll(cx)).map_err(|error| not_collected(error, *limit));
                     let (head, api) = head.take().zip(api.take()).expect("polled after completion");
-                    match body.and_then(|body| understand(api, &head.headers, body, *limit)) {
+                    let native = head.extensions.get::<ProviderRoute>().and_then(|route| route.native.as_deref());
+                    match body.and_then(|body| understand(api, native, &head.headers, body, *limit)) {
                         Ok(body) => {
                             let call = inner.call(Request::from_parts(head, body));
                             state.set(State::Calling { call });

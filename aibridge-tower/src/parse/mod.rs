@@ -38,6 +38,8 @@ mod understand;
 pub use body::AiBody;
 pub use future::ResponseFuture;
 pub use service::{Parse, ParseLayer};
+#[cfg(feature = "bedrock")]
+pub(crate) use {collect::Collect, understand::collect};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use aibridge_providers::{
     api::{Api, Facts, Reason, Refusal},
+    bedrock::NativeCall,
     client,
     encoding::{self, EncodingError},
     json::Document,
@@ -11,7 +12,14 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::{AiBody, collect::CollectError};
 
-pub(super) fn understand(api: Api, headers: &HeaderMap, body: Bytes, limit: usize) -> Result<AiBody, Refusal> {
+/// `native` is the call that the path makes of a body in Bedrock's form, which names no model.
+pub(super) fn understand(
+    api: Api,
+    native: Option<&NativeCall>,
+    headers: &HeaderMap,
+    body: Bytes,
+    limit: usize,
+) -> Result<AiBody, Refusal> {
     let decoded = match headers.contains_key(header::CONTENT_ENCODING) {
         true => {
             encoding::decode(&codings(headers)?, body.clone(), limit).map_err(|error| undecodable(&error, limit))?
@@ -22,7 +30,11 @@ pub(super) fn understand(api: Api, headers: &HeaderMap, body: Bytes, limit: usiz
         let message = format!("aibridge: the request's body must be a json object: {error}");
         Refusal::new(Reason::InvalidRequest, message)
     })?;
-    let facts = Facts::read(api, &document);
+    let mut facts = Facts::read(api, &document);
+    if let Some(call) = native {
+        facts.model = Some(call.model.clone());
+        facts.streaming = call.streaming;
+    }
     let caller = client::detect(headers, facts.user_id.as_deref());
     Ok(AiBody::new(api, body, document, facts, caller))
 }
@@ -46,6 +58,16 @@ fn undecodable(error: &EncodingError, limit: usize) -> Refusal {
         EncodingError::TooLarge => too_large(limit),
         error => Refusal::new(Reason::InvalidRequest, format!("aibridge: {error}")),
     }
+}
+
+/// The whole of `body`, or what the client is told.
+#[cfg(feature = "bedrock")]
+pub(crate) async fn collect<B>(body: B, limit: usize) -> Result<Bytes, Refusal>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<crate::BoxError>,
+{
+    super::collect::Collect::new(body, limit).await.map_err(|error| not_collected(error, limit))
 }
 
 fn too_large(limit: usize) -> Refusal {

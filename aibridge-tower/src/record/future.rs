@@ -18,7 +18,7 @@ use tower_service::Service;
 use super::{
     INTERCEPTION_ID, Interception, InterceptionFailed, RecordingPolicy, ResponseBody, RoundTrip, body::Treatment,
 };
-use crate::{BoxError, Credential, body, keys::Remember, parse::AiBody, refuse};
+use crate::{BoxError, Credential, body, context::Round, keys::Remember, parse::AiBody, refuse};
 
 pin_project! {
     /// The future of [`Record`](super::Record).
@@ -97,7 +97,7 @@ impl<S: Service<Request<AiBody>>> ResponseFuture<S> {
     ) -> Self {
         let api = request.body().api();
         let state = match unready {
-            None => State::Calling { call: inner.call(request), trip: Some(RoundTrip::new(interception)) },
+            None => begin(&mut inner, request, interception),
             Some(error) => State::Failed { error: Some(fail(api, interception, error)) },
         };
         ResponseFuture { state, api, treatment }
@@ -140,8 +140,8 @@ where
                     if let Some(error) = unready.take() {
                         return Poll::Ready(Err(fail(*this.api, interception, error)));
                     }
-                    let call = inner.call(request);
-                    this.state.set(State::Calling { call, trip: Some(RoundTrip::new(interception)) });
+                    let calling = begin(inner, request, interception);
+                    this.state.set(calling);
                 }
                 StateProj::Calling { call, trip } => {
                     let result = ready!(call.poll(cx));
@@ -161,6 +161,16 @@ where
             }
         }
     }
+}
+
+/// A round trip.
+fn begin<S>(inner: &mut S, mut request: Request<AiBody>, interception: Interception) -> State<S, S::Future>
+where
+    S: Service<Request<AiBody>>,
+{
+    let round = Round { interception: interception.id(), number: interception.next_round() };
+    request.extensions_mut().insert(round);
+    State::Calling { call: inner.call(request), trip: Some(RoundTrip::new(interception)) }
 }
 
 /// The client went away while the start was being recorded: the end has to wait for it.

@@ -19,7 +19,8 @@ use serde_json::{Map, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{RecordLayer, observed};
+use super::{InjectedCall, RecordLayer, observed};
+use crate::context::Injected;
 
 /// One interception: a request from its start to its end.
 ///
@@ -32,6 +33,7 @@ struct Shared {
     start: Arc<Start>,
     recorder: Arc<dyn Recorder>,
     content: bool,
+    injected: Option<Injected>,
     cut_off: Arc<AtomicBool>,
     begun: Instant,
     state: Mutex<State>,
@@ -65,13 +67,15 @@ pub struct Summary {
 
 struct State {
     recorded: bool,
+    rounds: u32,
     /// The credential of the last reply, if it is not the one named at the start.
     credential_hint: Option<String>,
     summary: Summary,
 }
 
 impl Interception {
-    pub(super) fn new(start: Arc<Start>, settings: &RecordLayer) -> Interception {
+    /// `injected` are the tools whose calls someone else records.
+    pub(super) fn new(start: Arc<Start>, settings: &RecordLayer, injected: Option<Injected>) -> Interception {
         let summary = Summary {
             outcome: Outcome::ClientGone,
             status: None,
@@ -84,11 +88,12 @@ impl Interception {
             output_tokens: 0,
             unobserved: 0,
         };
-        let state = Mutex::new(State { recorded: true, credential_hint: None, summary });
+        let state = Mutex::new(State { recorded: true, rounds: 0, credential_hint: None, summary });
         Interception(Arc::new(Shared {
             start,
             recorder: settings.recorder.clone(),
             content: settings.content,
+            injected,
             cut_off: settings.cut_off.clone(),
             begun: Instant::now(),
             state,
@@ -124,6 +129,13 @@ impl Interception {
             .expect("hexadecimal digits and hyphens")
     }
 
+    /// The number of a round trip that is about to begin, counted from 1.
+    pub(super) fn next_round(&self) -> u32 {
+        let mut state = self.0.state();
+        state.rounds = state.rounds.saturating_add(1);
+        state.rounds
+    }
+
     /// The start was not recorded: nothing else is.
     pub(super) fn unrecorded(&self) {
         self.0.state().recorded = false;
@@ -154,7 +166,7 @@ impl Interception {
     }
 
     /// How the round trip ended. The last word counts.
-    pub(super) fn ended(&self, outcome: Outcome, error: Option<(String, String)>) {
+    pub(crate) fn ended(&self, outcome: Outcome, error: Option<(String, String)>) {
         let mut state = self.0.state();
         state.summary.outcome = outcome;
         let (kind, message) = error.unzip();
@@ -187,6 +199,7 @@ impl Interception {
     pub(super) fn observed(&self, observed: Observed, reply_id: Option<&str>) {
         let content = self.0.content;
         match observed {
+            Observed::ToolCall(call) if !call.hosted && self.is_injected(&call.name) => {}
             Observed::ToolCall(call) => {
                 self.0.record(|id| Record::ToolUsage(observed::tool_usage(id, reply_id, call, content)));
             }
@@ -195,6 +208,16 @@ impl Interception {
             }
             _ => {}
         }
+    }
+
+    fn is_injected(&self, tool: &str) -> bool {
+        self.0.injected.as_ref().is_some_and(|Injected(names)| names.contains(tool))
+    }
+
+    /// A call of a tool that the gateway injected, and what came of it.
+    pub(crate) fn injected(&self, call: InjectedCall<'_>) {
+        let content = self.0.content;
+        self.0.record(|id| Record::ToolUsage(call.usage(id, content)));
     }
 
     /// The tokens of one round trip.
@@ -270,7 +293,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// Cuts `text` to `limit` bytes, between characters.
-fn shorten(mut text: String, limit: usize) -> String {
+pub(super) fn shorten(mut text: String, limit: usize) -> String {
     text.truncate(text.floor_char_boundary(limit));
     text
 }

@@ -14,10 +14,10 @@
 //! | [`Actor`](crate::auth::Actor), [`ProviderRoute`](crate::ProviderRoute), [`AiBody`](crate::parse::AiBody) | [`Interception`], to the response |
 
 mod body;
-pub(crate) mod copy;
 mod error;
 pub mod follow;
 mod future;
+mod injected;
 mod interception;
 mod keep_alive;
 mod layer;
@@ -32,8 +32,10 @@ mod whole_events;
 use http::HeaderName;
 
 pub use body::ResponseBody;
+#[cfg(feature = "bedrock")]
 pub use error::InterceptionFailed;
 pub use future::ResponseFuture;
+pub(crate) use injected::InjectedCall;
 pub use interception::{Interception, Summary};
 pub use layer::{RecordLayer, RecordingPolicy};
 use round_trip::RoundTrip;

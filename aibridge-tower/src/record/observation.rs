@@ -2,17 +2,16 @@
 
 use aibridge_providers::{
     api::{Api, Observed, Observer, ProviderError, Reply},
+    bedrock::{NativeDecoder, exception_frame},
     encoding::StreamDecoder,
+    sse,
 };
 use aibridge_store::record::Outcome;
 use bytes::{Bytes, BytesMut};
 use http::{header, response::Parts};
 
-use super::{
-    Interception, RoundTrip,
-    copy::{Coding, coding, is_event_stream},
-    whole_events::WholeEvents,
-};
+use super::{Interception, RoundTrip, whole_events::WholeEvents};
+use crate::encoded::{Coding, coding, is_event_stream, is_frames};
 
 /// What is kept of an error's body in order to read its type and message.
 const ERROR_LIMIT: usize = 64 * 1024;
@@ -26,7 +25,9 @@ pub(super) struct Observation {
     streaming: bool,
     decoder: Option<StreamDecoder>,
     reading: Reading,
-    /// Present for an event stream that is not compressed: events leave whole.
+    /// Present for a stream of AWS's frames, each of which holds an event.
+    frames: Option<NativeDecoder>,
+    /// Present for a stream that is not compressed: events, or frames, leave whole.
     events: Option<WholeEvents>,
     begun: bool,
 }
@@ -61,7 +62,8 @@ pub(super) enum Ending {
 
 impl Observation {
     pub(super) fn new(head: &mut Parts, trip: RoundTrip, api: Api, hide_usage: bool) -> Observation {
-        let streaming = head.status.is_success() && is_event_stream(&head.headers);
+        let frames = (head.status.is_success() && is_frames(&head.headers)).then(NativeDecoder::new);
+        let streaming = head.status.is_success() && (frames.is_some() || is_event_stream(&head.headers));
         let (decoder, plain, readable) = match coding(&head.headers) {
             Coding::Plain => (None, true, true),
             Coding::Coded(decoder) => (Some(decoder), false, true),
@@ -80,7 +82,7 @@ impl Observation {
         }
         let status = head.status.as_u16();
         trip.interception().status(status);
-        Observation { trip, api, status, streaming, decoder, reading, events, begun: false }
+        Observation { trip, api, status, streaming, decoder, reading, frames, events, begun: false }
     }
 
     /// Whether the bytes that reach the client may differ in number from those of the provider.
@@ -90,7 +92,8 @@ impl Observation {
 
     /// Whether something may be added behind what the client has.
     pub(super) fn is_between_events(&self) -> bool {
-        self.events.as_ref().is_some_and(WholeEvents::is_between)
+        // To frames nothing can be added but their end.
+        self.frames.is_none() && self.events.as_ref().is_some_and(WholeEvents::is_between)
     }
 
     /// Takes the next bytes of the provider; returns those that go to the client now.
@@ -130,7 +133,12 @@ impl Observation {
             Reading::Reply(observer) => {
                 let had_content = observer.reply().content;
                 let mut found = Vec::new();
-                let boundary = observer.feed(&plain, &mut |observed| found.push(observed));
+                let boundary = match &mut self.frames {
+                    None => observer.feed(&plain, &mut |observed| found.push(observed)),
+                    Some(frames) => frames.feed(&plain, &mut |event| {
+                        observer.feed(&sse::encode(event.name, event.data), &mut |observed| found.push(observed));
+                    }),
+                };
                 let reply = observer.reply();
                 if reply.content && !had_content {
                     self.trip.interception().first_content();
@@ -179,7 +187,11 @@ impl Observation {
         // A stream of a response that goes on in the background broke off as any other.
         let broke_off = outcome == Outcome::Truncated || (outcome == Outcome::Accepted && self.streaming);
         match (outcome, &mut self.events) {
-            (_, Some(events)) if broke_off => Rest::Bytes(events.cut(self.api)),
+            (_, Some(events)) if broke_off && self.frames.is_none() => Rest::Bytes(events.cut(self.api)),
+            (_, Some(frames)) if broke_off => match frames.abandon() {
+                true => Rest::Reset,
+                false => Rest::Bytes(exception_frame("modelStreamErrorException", TRUNCATED)),
+            },
             (_, None) if broke_off => Rest::Reset,
             (_, Some(events)) => Rest::Bytes(events.rest()),
             (_, None) if ending == Ending::Broken => Rest::Reset,

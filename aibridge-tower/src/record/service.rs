@@ -15,7 +15,7 @@ use tower_service::Service;
 use uuid::Uuid;
 
 use super::{Interception, InterceptionFailed, RecordLayer, ResponseBody, ResponseFuture, body::Treatment};
-use crate::{BoxError, Byok, ProviderRoute, auth::Actor, body, parse::AiBody, refuse};
+use crate::{BoxError, Byok, ProviderRoute, auth::Actor, body, context::Injected, parse::AiBody, refuse};
 
 /// Records one interception for each request. See the [module](super) documentation.
 #[derive(Debug)]
@@ -70,7 +70,8 @@ where
             Err(refusal) => return ResponseFuture::refuse(api, refusal),
         };
         let treatment = Treatment { hide_usage: ask_for_usage(&mut request), keep_alive };
-        let interception = Interception::new(start.clone(), &self.settings);
+        let interception =
+            Interception::new(start.clone(), &self.settings, request.extensions().get::<Injected>().cloned());
         let started = self.settings.recorder.start(&start);
         ResponseFuture::start(started, interception, inner, request, self.settings.policy, treatment, failed)
     }
@@ -98,15 +99,15 @@ fn start(extensions: &Extensions, body: &AiBody) -> Result<Start, Refusal> {
     };
     let facts = body.facts();
     let caller = body.caller().clone();
-    let model = facts.model.clone().unwrap_or_default();
+    let requested = facts.model.as_deref().unwrap_or_default();
     Ok(Start {
         id: Uuid::now_v7(),
         initiator_id: actor.id,
         api_key_id: actor.api_key_id.as_deref().map(str::to_owned),
         provider: instance.kind.as_str().to_owned(),
         provider_name: instance.name.clone(),
-        requested_model: model.clone(),
-        model,
+        requested_model: requested.to_owned(),
+        model: route.upstream_model(requested).to_owned(),
         api: body.api().as_str(),
         streaming: facts.streaming,
         client: caller.client,

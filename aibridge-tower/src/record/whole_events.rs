@@ -86,6 +86,12 @@ impl WholeEvents {
         if self.hide_usage { self.without_usage(rest) } else { rest }
     }
 
+    /// What is held back goes to nobody, and whether the client has half of something.
+    pub(super) fn abandon(&mut self) -> bool {
+        self.held.clear();
+        self.torn
+    }
+
     /// The stream broke off: half an event is of no use to the client, an error event is.
     pub(super) fn cut(&mut self, api: Api) -> Bytes {
         self.held.clear();

@@ -121,17 +121,22 @@ impl<S> Route<S> {
         if let Endpoint::Intercepted(api) = route.endpoint {
             head.extensions.insert(Speaks(api.format()));
         }
-        self.rewrite(head, instance, &route)
+        self.rewrite(head, instance, route)
     }
 
-    fn rewrite(&self, head: &mut Parts, instance: Arc<Instance>, route: &Resolved) -> Result<ProviderRoute, Refused> {
+    fn rewrite(&self, head: &mut Parts, instance: Arc<Instance>, route: Resolved) -> Result<ProviderRoute, Refused> {
         let Some(uri) = instance.base_url.join(instance.kind, &route.path, head.uri.query()) else {
             let message = "aibridge: the path and query do not form a url";
             return Err((Refusal::new(Reason::InvalidRequest, message), None));
         };
         head.uri = uri;
         headers::end_hop(&mut head.headers);
-        Ok(ProviderRoute::new(instance, route.endpoint, route.pattern))
+        let native = route.native;
+        let route = ProviderRoute::new(instance, route.endpoint, route.pattern);
+        Ok(match native {
+            Some(call) => route.native(call),
+            None => route,
+        })
     }
 }
 

@@ -7,8 +7,11 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use aibridge_providers::api::Format;
-use http::Response;
+use aibridge_providers::{
+    api::{Format, Refusal},
+    bedrock::native_refusal,
+};
+use http::{HeaderName, HeaderValue, Response, header};
 use pin_project_lite::pin_project;
 
 use super::service::Recognise;
@@ -19,6 +22,9 @@ use crate::{
     refuse,
 };
 
+/// Where clients that speak Bedrock look for the kind of an error.
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+
 pin_project! {
     /// The future of [`Shape`](super::Shape).
     pub struct ResponseFuture<F> {
@@ -26,17 +32,18 @@ pin_project! {
         call: Option<F>,
         failed: Option<BoxError>,
         format: Format,
+        native: bool,
         recognise: Option<Recognise>,
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn new(call: F, format: Format, recognise: Option<Recognise>) -> Self {
-        ResponseFuture { call: Some(call), failed: None, format, recognise }
+    pub(super) fn new(call: F, format: Format, native: bool, recognise: Option<Recognise>) -> Self {
+        ResponseFuture { call: Some(call), failed: None, format, native, recognise }
     }
 
-    pub(super) fn failed(error: BoxError, format: Format, recognise: Option<Recognise>) -> Self {
-        ResponseFuture { call: None, failed: Some(error), format, recognise }
+    pub(super) fn failed(error: BoxError, format: Format, native: bool, recognise: Option<Recognise>) -> Self {
+        ResponseFuture { call: None, failed: Some(error), format, native, recognise }
     }
 }
 
@@ -51,13 +58,28 @@ where
         let this = self.project();
         let failure = match this.call.as_pin_mut() {
             Some(call) => match ready!(call.poll(cx)) {
-                Ok(response) => return Poll::Ready(Ok(response.map(ResponseBody::inner))),
+                Ok(response) => {
+                    return Poll::Ready(Ok(in_form(response.map(ResponseBody::inner), *this.native)));
+                }
                 Err(error) => error.into(),
             },
             None => this.failed.take().expect("polled after completion"),
         };
-        Poll::Ready(Ok(respond(*this.format, failure.as_ref(), this.recognise.as_ref())))
+        let response = respond(*this.format, failure.as_ref(), this.recognise.as_ref());
+        Poll::Ready(Ok(in_form(response, *this.native)))
     }
+}
+
+/// Layers refuse in the API's format. A client that speaks Bedrock is told in Bedrock's.
+fn in_form<B>(response: Response<ResponseBody<B>>, native: bool) -> Response<ResponseBody<B>> {
+    let refusal = match response.extensions().get::<Refusal>() {
+        Some(refusal) if native => native_refusal(refusal),
+        _ => return response,
+    };
+    let (mut head, _) = response.into_parts();
+    head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.insert(ERROR_TYPE, HeaderValue::from_static(refusal.error_type));
+    Response::from_parts(head, ResponseBody::own(refusal.body))
 }
 
 /// Walks the chain of causes once and answers with the first refusal it holds.

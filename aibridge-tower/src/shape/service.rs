@@ -6,7 +6,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use aibridge_providers::api::{Format, Refusal};
+use aibridge_providers::{
+    api::{Format, Refusal},
+    bedrock::NativeCall,
+};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -81,12 +84,18 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let format = Format::guess(request.uri().path(), request.headers());
+        let native = speaks_bedrock(request.uri().path());
         if let Some(error) = self.failed.take() {
-            return ResponseFuture::failed(error, format, self.recognise.clone());
+            return ResponseFuture::failed(error, format, native, self.recognise.clone());
         }
         request.extensions_mut().insert(Speaks(format));
-        ResponseFuture::new(self.inner.call(request), format, self.recognise.clone())
+        ResponseFuture::new(self.inner.call(request), format, native, self.recognise.clone())
     }
+}
+
+/// Whether the path, below whatever mount, is a call of a client that speaks Bedrock itself.
+fn speaks_bedrock(path: &str) -> bool {
+    path.find("/model/").is_some_and(|at| NativeCall::parse(path[at..].trim_end_matches('/')).is_some())
 }
 
 impl fmt::Debug for ShapeLayer {

@@ -10,13 +10,13 @@ use pin_project_lite::pin_project;
 use crate::{BoxError, parse::AiBody};
 
 pin_project! {
-    /// What is sent to the provider: a parsed body, a stream passed on as it comes, or nothing.
+    /// What is sent to the provider: a parsed body, a stream passed on as it comes, or one that was buffered.
     #[derive(Debug)]
     #[project = RequestBodyProj]
     pub(super) enum RequestBody<B> {
         Parsed { #[pin] body: AiBody },
         Stream { #[pin] body: B },
-        Empty,
+        Whole { bytes: Bytes },
     }
 }
 
@@ -39,7 +39,8 @@ where
             RequestBodyProj::Stream { body } => {
                 ready!(body.poll_frame(cx)).map(|frame| frame.map_err(|error| BrokenOff(error.into()).into()))
             }
-            RequestBodyProj::Empty => None,
+            RequestBodyProj::Whole { bytes } if bytes.is_empty() => None,
+            RequestBodyProj::Whole { bytes } => Some(Ok(Frame::data(std::mem::take(bytes)))),
         })
     }
 
@@ -47,7 +48,7 @@ where
         match self {
             RequestBody::Parsed { body } => body.is_end_stream(),
             RequestBody::Stream { body } => body.is_end_stream(),
-            RequestBody::Empty => true,
+            RequestBody::Whole { bytes } => bytes.is_empty(),
         }
     }
 
@@ -55,7 +56,7 @@ where
         match self {
             RequestBody::Parsed { body } => body.size_hint(),
             RequestBody::Stream { body } => body.size_hint(),
-            RequestBody::Empty => SizeHint::with_exact(0),
+            RequestBody::Whole { bytes } => SizeHint::with_exact(bytes.len() as u64),
         }
     }
 }

@@ -164,8 +164,8 @@ where
 
     fn call(&mut self, request: Request<passthrough::RequestBody<B>>) -> ResponseFuture {
         self.send(request.map(|body| match body.into_inner() {
-            Some(body) => RequestBody::Stream { body },
-            None => RequestBody::Empty,
+            Ok(body) => RequestBody::Stream { body },
+            Err(bytes) => RequestBody::Whole { bytes },
         }))
     }
 }

@@ -14,6 +14,7 @@ use std::{
 
 use aibridge_providers::{
     api::{Api, Facts, Reason, Refusal},
+    bedrock::{KeyPair, Protocol, Settings},
     client,
     json::Document,
     provider::{BaseUrl, Endpoint, Instance, Kind, Registry, Secret},
@@ -197,6 +198,24 @@ pub(crate) fn parsed() -> Request<AiBody> {
     let facts = Facts::read(Api::Chat, &document);
     let caller = client::detect(&HeaderMap::new(), None);
     request(Endpoint::Intercepted(Api::Chat), AiBody::new(Api::Chat, bytes, document, facts, caller))
+}
+
+/// The same to an instance on Bedrock.
+pub(crate) fn to_bedrock<B>(mut request: Request<B>, role: Option<&str>) -> Request<B> {
+    let settings = Settings {
+        protocol: Protocol::Mantle,
+        region: "us-east-1".to_owned(),
+        model: String::new(),
+        small_fast_model: String::new(),
+        credentials: vec![KeyPair { id: Secret::new("AKIA"), secret: Secret::new("secret") }],
+        role_arn: role.map(str::to_owned),
+        external_id: None,
+    };
+    let base = BaseUrl::parse("https://bedrock.example/").unwrap();
+    let instance = Arc::new(Instance::builder(Kind::Bedrock, base).bedrock(settings).build());
+    *request.uri_mut() = http::Uri::from_static("https://bedrock.example/v1/messages");
+    request.extensions_mut().insert(ProviderRoute::new(instance, Endpoint::Passthrough, "/v1/messages"));
+    request
 }
 
 pub(crate) fn request<B>(endpoint: Endpoint, body: B) -> Request<B> {

@@ -19,6 +19,7 @@ use aibridge_store::{
 };
 use aibridge_tower::{
     auth::{Actor, AuthError, AuthLayer, Authenticate},
+    bedrock::{BedrockLayer, Credentials},
     keys::KeysLayer,
     parse::{AiBody, ParseLayer},
     record::RecordLayer,
@@ -33,7 +34,7 @@ use tower::{Layer, ServiceExt, limit::ConcurrencyLimit};
 use tower_service::Service;
 use tower_test::mock;
 
-use crate::probe::{Probe, parsed, plain, request};
+use crate::probe::{Probe, parsed, plain, request, to_bedrock};
 
 /// Makes `service` ready and calls it.
 async fn begin<S, B>(mut service: S, request: Request<B>) -> task::Spawn<S::Future>
@@ -151,6 +152,21 @@ async fn a_request_that_cannot_be_recorded_holds_nothing() {
     assert_pending!(call.poll());
     slow.0.lock().unwrap().pop().unwrap().send(Err(RecordError::Full)).unwrap();
     assert_eq!(assert_ready_ok!(call.poll()).status(), 503);
+    assert_eq!(held(), 0);
+}
+
+#[tokio::test]
+async fn dropped_while_aws_is_asked_for_credentials_bedrock_gives_back_its_readiness() {
+    // Accepts connections, and says nothing.
+    let sts = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let credentials = Credentials::new().sts_url(format!("http://{}", sts.local_addr().unwrap()));
+    let probe = Probe::answers();
+    let held = probe.held();
+    let bedrock = BedrockLayer::new(credentials).layer(probe);
+    let mut call = begin(bedrock, to_bedrock(parsed(), Some("arn:aws:iam::1:role/r"))).await;
+    assert_pending!(call.poll());
+    assert_eq!(held(), 1);
+    drop(call);
     assert_eq!(held(), 0);
 }
 

@@ -14,20 +14,26 @@ use aibridge_tower::auth::{
 use chrono::Utc;
 use futures::future::BoxFuture;
 
-use crate::config::Authentication;
+use crate::{config::Authentication, mcp::CoderTokens};
 
 /// The sources of identity, whose answers are kept for a while.
 pub(crate) type Identity = Arc<Cached<Chain>>;
 
-/// The sources that are configured. The gateway's own keys always are.
-pub(crate) fn identity(authentication: &Authentication, store: &Sqlite) -> Result<Identity, SourceError> {
+/// The sources that are configured. The gateway's own keys always are. `tokens`, if wanted, get those that the Coder
+/// deployment accepts.
+pub(crate) fn identity(
+    authentication: &Authentication,
+    store: &Sqlite,
+    tokens: Option<&CoderTokens>,
+) -> Result<Identity, SourceError> {
     let accounts: Arc<dyn Accounts> = Arc::new(store.clone());
     let mut sources = Chain::new().then(ApiKeys::new(accounts));
     if let Some(oidc) = &authentication.oidc {
-        sources = sources.then(Introduced { source: oidc.source()?, store: store.clone() });
+        sources = sources.then(Introduced { source: oidc.source()?, store: store.clone(), tokens: None });
     }
     if let Some(url) = &authentication.coder_url {
-        sources = sources.then(Introduced { source: Coder::new(url.clone())?, store: store.clone() });
+        let source = Coder::new(url.clone())?;
+        sources = sources.then(Introduced { source, store: store.clone(), tokens: tokens.cloned() });
     }
     Ok(Arc::new(Cached::new(sources)))
 }
@@ -37,6 +43,7 @@ pub(crate) fn identity(authentication: &Authentication, store: &Sqlite) -> Resul
 struct Introduced<A> {
     source: A,
     store: Sqlite,
+    tokens: Option<CoderTokens>,
 }
 
 impl<A: Authenticate> Authenticate for Introduced<A> {
@@ -44,8 +51,12 @@ impl<A: Authenticate> Authenticate for Introduced<A> {
 
     fn authenticate(&self, token: &Secret) -> Self::Future {
         let (check, store) = (self.source.authenticate(token), self.store.clone());
+        let noted = self.tokens.clone().zip(Some(token.clone()));
         Box::pin(async move {
             let actor = check.await?;
+            if let Some((tokens, token)) = noted {
+                tokens.note(actor.id, token);
+            }
             introduce(store, &actor);
             Ok(actor)
         })

@@ -4,8 +4,11 @@ mod accounts;
 mod command;
 mod config;
 mod demo;
+mod external_auth;
 mod identity;
 mod logging;
+mod mcp;
+mod reload;
 mod retention;
 mod serve;
 mod server;
@@ -14,7 +17,7 @@ use std::process::ExitCode;
 
 use config::{
     Config, Warning, check,
-    cli::{self, Command},
+    cli::{self, Command, Split},
 };
 
 #[global_allocator]
@@ -34,7 +37,7 @@ fn main() -> ExitCode {
         Command::Help => print!("{}", config::help()),
         Command::Version => println!("{}", config::version()),
         command => match Config::load(&split.options, config::environment(), &config::read_file) {
-            Ok((config, warnings)) => return run(command, config, warnings, &split.rest),
+            Ok((config, warnings)) => return run(command, config, warnings, &split),
             Err(errors) => {
                 eprint!("{}", check::refusal(&errors));
                 return ExitCode::FAILURE;
@@ -44,7 +47,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run(command: Command, config: Config, warnings: Vec<Warning>, arguments: &[String]) -> ExitCode {
+fn run(command: Command, config: Config, warnings: Vec<Warning>, split: &Split) -> ExitCode {
     // Requests are served by threads of their own.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -53,12 +56,14 @@ fn run(command: Command, config: Config, warnings: Vec<Warning>, arguments: &[St
             return ExitCode::FAILURE;
         }
     };
+    let arguments = &split.rest;
     let done = runtime.block_on(async {
         match command {
-            Command::Server => server::run(config, warnings, false).await,
-            Command::Demo => server::run(config, warnings, true).await,
+            Command::Server => server::run(config, warnings, Some(split.options.clone())).await,
+            Command::Demo => server::run(config, warnings, None).await,
             Command::Tokens => command::tokens(&config, arguments).await,
             Command::Users => command::users(&config, arguments).await,
+            Command::ExternalAuth => command::external_auth(&config, arguments).await,
             Command::Interceptions => command::interceptions(&config, arguments).await,
             Command::Check | Command::Help | Command::Version => {
                 print!("{}", check::report(&config, &warnings));

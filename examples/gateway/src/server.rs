@@ -4,7 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use aibridge_providers::provider::{Instance, Registry};
 use aibridge_store::{Fanout, StructuredLog, sqlite::Sqlite};
-use aibridge_tower::{breaker::BreakerLayer, keys::KeysLayer};
+use aibridge_tower::{
+    bedrock::Credentials,
+    breaker::BreakerLayer,
+    dump::DumpLayer,
+    keys::{self, KeysLayer},
+    tools::ToolsLayer,
+};
 use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
 
@@ -12,16 +18,21 @@ use crate::{
     accounts,
     config::{Config, RecordingPolicy, Warning},
     demo,
+    external_auth::{self, ExternalAuth},
     identity::identity,
-    logging, retention,
-    serve::{self, Health, Listen, Parts, Settings, TlsFiles},
+    logging,
+    mcp::{self, CoderTokens},
+    reload, retention,
+    serve::{self, Health, Host, Listen, Parts, Settings, TlsFiles},
 };
 
 /// As good as no limit.
 const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Serves until the process is told to stop.
-pub(crate) async fn run(config: Config, warnings: Vec<Warning>, is_demo: bool) -> anyhow::Result<()> {
+/// Serves until the process is told to stop: the configured providers, with the options the process was given, or without
+/// them the demo.
+pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<Vec<String>>) -> anyhow::Result<()> {
+    let is_demo = options.is_none();
     let _logging = logging::start(&config.host.log)?;
     // The demo brings its own providers, of which the configuration knows nothing.
     for warning in warnings.iter().filter(|_| !is_demo) {
@@ -35,7 +46,10 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, is_demo: bool) -
     };
     let registry = Arc::new(Registry::new(instances));
     announce(&registry);
-    aibridge_tower::keys::observe_pools(&registry);
+    if let Some(options) = options {
+        reload::on_hangup(options, registry.clone(), stop.clone())?;
+    }
+    keys::observe_pools(&registry);
     let listen = Listen {
         address: config.host.http_address,
         tls: config
@@ -55,16 +69,32 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, is_demo: bool) -
     if let Some(keep) = config.gateway.retention {
         tokio::spawn(retention::run(store.clone(), keep, stop.clone()));
     }
+    let tokens = config.mcp.coder.as_ref().map(|_| CoderTokens::default());
+    let identity = identity(&config.authentication, &store, tokens.as_ref())?;
+    let access_url = &config.host.access_url;
+    let links = external_auth::links(&config.mcp, &store, access_url, &config.host.data_dir)?;
+    let mcp = mcp::servers(&config.mcp, links.as_ref(), tokens)?;
+    let external_auth =
+        links.map(|links| Arc::new(ExternalAuth::new(links, identity.clone(), mcp.clone(), access_url)));
+    let dump = dump(&config)?;
     let parts = Parts {
         registry: registry.clone(),
-        identity: identity(&config.authentication, &store)?,
+        identity,
         recorder: recorder(&config, &store),
+        tools: mcp.clone().map_or_else(ToolsLayer::off, ToolsLayer::new),
+        dump: dump.clone(),
+        // This runtime outlives the workers', which serve.
+        aws: Credentials::new(),
         keys: KeysLayer::new().max_retries(config.gateway.max_retries),
         breaker: BreakerLayer::new(config.gateway.breaker),
         settings: settings(&config),
     };
-    let health = Health { store: store.clone(), registry };
-    listener.serve(parts, health, stop).await.map_err(|error| anyhow!(error))?;
+    let host = Host { health: Health { store: store.clone(), registry }, external_auth };
+    listener.serve(parts, host, stop).await.map_err(|error| anyhow!(error))?;
+    tokio::task::spawn_blocking(move || dump.finish()).await?;
+    if let Some(mcp) = mcp {
+        mcp.close().await;
+    }
     store.close().await.context("the last records could not be written")?;
     tracing::info!("stopped");
     Ok(())
@@ -75,7 +105,8 @@ fn open(config: &Config) -> anyhow::Result<Sqlite> {
     Sqlite::open(&path).with_context(|| format!("the record store {} cannot be opened", path.display()))
 }
 
-fn configured(config: &Config) -> Vec<Instance> {
+/// The instances of a configuration.
+pub(crate) fn configured(config: &Config) -> Vec<Instance> {
     let off = "the gateway is switched off (CODER_AIBRIDGE_ENABLED=false)";
     let mut instances: Vec<Instance> = config.providers.iter().map(|provider| provider.instance()).collect();
     if !config.gateway.enabled {
@@ -86,7 +117,8 @@ fn configured(config: &Config) -> Vec<Instance> {
     instances
 }
 
-fn announce(registry: &Registry) {
+/// Says which instances are in service.
+pub(crate) fn announce(registry: &Registry) {
     for instance in registry.all() {
         tracing::info!(
             name = instance.name,
@@ -96,6 +128,12 @@ fn announce(registry: &Registry) {
             "provider"
         );
     }
+}
+
+fn dump(config: &Config) -> anyhow::Result<DumpLayer> {
+    let Some(directory) = &config.gateway.dump_dir else { return Ok(DumpLayer::off()) };
+    DumpLayer::new(directory)
+        .with_context(|| format!("nothing can be written into {} (CODER_AIBRIDGE_DUMP_DIR)", directory.display()))
 }
 
 fn recorder(config: &Config, store: &Sqlite) -> Arc<dyn aibridge_store::Recorder> {
@@ -114,6 +152,7 @@ fn settings(config: &Config) -> Settings {
         },
         record_content: !gateway.disable_content_recording,
         allow_byok: gateway.allow_byok,
+        actor_headers: gateway.actor_headers.clone(),
         max_concurrency: gateway.max_concurrency.map(Into::into),
         rate_limit: gateway.rate_limit,
         max_request_bytes: gateway.max_request_bytes,

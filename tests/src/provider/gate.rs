@@ -26,7 +26,8 @@ impl Gate {
         self.passes.close();
     }
 
-    pub(super) async fn passed(&self) {
+    /// Waits until one is let through.
+    pub async fn passed(&self) {
         // An error means closed, and a closed semaphore is an open gate.
         if let Ok(pass) = self.passes.acquire().await {
             pass.forget();

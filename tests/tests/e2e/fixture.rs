@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use aibridge_providers::provider::{BaseUrl, Instance, InstanceBuilder, Kind, Registry, Secret};
+use aibridge_providers::{
+    bedrock::{KeyPair, Protocol, Settings},
+    provider::{BaseUrl, Instance, InstanceBuilder, Kind, Registry, Secret},
+};
 use aibridge_store::{
     RecordError, Recorder, Started,
     record::{End, Outcome, Record, Settled, Start, TokenUsage},
@@ -16,6 +19,7 @@ use aibridge_store::{
 use aibridge_tests::RawClient;
 use aibridge_tower::{
     auth::{Actor, AuthError, AuthLayer, Authenticate},
+    bedrock::{BedrockLayer, Credentials, ProxiedLayer},
     breaker::{BreakerLayer, Policy},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
@@ -25,6 +29,7 @@ use aibridge_tower::{
     record::{RecordLayer, RecordingPolicy, follow::FollowLayer},
     route::{ProbeLayer, RouteLayer},
     shape::ShapeLayer,
+    tools::ToolsLayer,
     upstream::Upstream,
 };
 use hyper::body::Incoming;
@@ -47,6 +52,11 @@ pub(crate) const GOVERNANCE: (&str, &str) = ("X-Coder-AI-Governance-Token", TOKE
 pub(crate) const OWN: (&str, &str) = ("Authorization", "Bearer sk-own-0123456789abcdefgh");
 /// The organisation's key.
 pub(crate) const KEY: &str = "sk-central-0123456789abcdef";
+/// The gateway token of a second user, and its header.
+pub(crate) const OTHER_TOKEN: &str = "othertoken-abcdefghijklmnopqrstuv";
+pub(crate) const OTHER_BEARER: (&str, &str) = ("Authorization", "Bearer othertoken-abcdefghijklmnopqrstuv");
+/// The second user.
+pub(crate) const OTHER_USER: Uuid = Uuid::from_u128(8);
 /// The one user.
 pub(crate) const USER: Uuid = Uuid::from_u128(7);
 
@@ -68,6 +78,7 @@ pub(crate) struct Setup {
     pub(crate) max_concurrency: Option<usize>,
     pub(crate) rate_limit: Option<NonZeroU32>,
     pub(crate) header_timeout: Duration,
+    pub(crate) tools: ToolsLayer,
     pub(crate) max_retries: u32,
     pub(crate) breaker: Option<Policy>,
     pub(crate) records: Records,
@@ -94,6 +105,7 @@ impl Default for Setup {
             max_concurrency: None,
             rate_limit: None,
             header_timeout: Duration::from_secs(600),
+            tools: ToolsLayer::off(),
             max_retries: 0,
             breaker: None,
             records: Records::default(),
@@ -101,9 +113,22 @@ impl Default for Setup {
     }
 }
 
-/// An instance with the organisation's key.
+/// An instance with the organisation's credential.
 pub(crate) fn instance(kind: Kind, url: &str) -> InstanceBuilder {
-    Instance::builder(kind, BaseUrl::parse(url).unwrap()).key(Secret::new(KEY))
+    let builder = Instance::builder(kind, BaseUrl::parse(url).unwrap());
+    match kind {
+        // Mantle takes what Anthropic takes.
+        Kind::Bedrock => builder.bedrock(Settings {
+            protocol: Protocol::Mantle,
+            region: "us-east-1".to_owned(),
+            model: String::new(),
+            small_fast_model: String::new(),
+            credentials: vec![KeyPair { id: Secret::new(KEY), secret: Secret::new(KEY) }],
+            role_arn: None,
+            external_id: None,
+        }),
+        _ => builder.key(Secret::new(KEY)),
+    }
 }
 
 impl Gateway {
@@ -116,10 +141,13 @@ impl Gateway {
         let registry = Arc::new(Registry::new((setup.instances)(url)));
         let records = setup.records.clone();
         let upstream = Upstream::builder().header_timeout(setup.header_timeout).build::<Incoming>().unwrap();
+        // STS is where Bedrock is.
+        let aws = Credentials::new().sts_url(url);
         let keys = KeysLayer::new().max_retries(setup.max_retries);
         let proxied = ServiceBuilder::new()
             .layer(FollowLayer::new(records.clone()).content(setup.content))
             .layer(keys.clone())
+            .layer(ProxiedLayer::new(aws.clone()))
             .service(upstream.clone());
         let pipeline = ServiceBuilder::new()
             .layer(ShapeLayer::new())
@@ -130,10 +158,12 @@ impl Gateway {
             .layer(RouteLayer::new(registry))
             .layer(PassthroughLayer::new(proxied))
             .layer(ParseLayer::new().max_bytes(setup.max_bytes))
+            .layer(setup.tools)
             .layer(RecordLayer::new(records.clone()).policy(setup.policy).content(setup.content))
             .layer(ModelsLayer::new())
             .layer(BreakerLayer::new(setup.breaker))
             .layer(keys)
+            .layer(BedrockLayer::new(aws))
             .service(upstream.parsed());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -177,6 +207,7 @@ impl Authenticate for OneUser {
     fn authenticate(&self, token: &Secret) -> Self::Future {
         ready(match token.expose() {
             TOKEN => Ok(Actor::new(USER, "ali").api_key_id("gatewaytok")),
+            OTHER_TOKEN => Ok(Actor::new(OTHER_USER, "bo")),
             "suspended" => Err(AuthError::Inactive),
             "down" => Err(AuthError::Unavailable("connection refused".to_owned())),
             _ => Err(AuthError::Unknown),

@@ -1,6 +1,7 @@
 //! Whole pipelines over real sockets, between a raw client and a scripted provider.
 
 mod background;
+mod bedrock;
 mod breaker;
 mod byok;
 mod bytes;
@@ -15,4 +16,5 @@ mod line;
 mod records;
 mod refusals;
 mod routes;
+mod tools;
 mod wire;

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 /// A tool as the model is told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -23,23 +21,5 @@ impl Definition {
     pub fn description(mut self, text: impl Into<String>) -> Definition {
         self.description = Some(text.into());
         self
-    }
-}
-
-/// Tools to inject, written out for every API once. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Toolset {
-    tools: Arc<[Definition]>,
-}
-
-impl Toolset {
-    /// The tools in the order given.
-    pub fn new(tools: impl IntoIterator<Item = Definition>) -> Toolset {
-        Toolset { tools: tools.into_iter().collect() }
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.tools.is_empty()
     }
 }

@@ -1,5 +1,5 @@
 use bytes::{Bytes, BytesMut};
-use memchr::memmem;
+use memchr::memchr2_iter;
 
 /// Cuts a stream of server-sent events behind whole events.
 #[derive(Debug, Default)]
@@ -27,6 +27,11 @@ impl Whole {
         self.open.split_to(end).freeze()
     }
 
+    /// How much of an event is kept that is still open, in bytes.
+    pub(in crate::api) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// The event that is still open when the stream ends.
     pub(in crate::api) fn rest(&mut self) -> Bytes {
         self.open.split().freeze()
@@ -35,7 +40,11 @@ impl Whole {
 
 /// Behind the last whole event of `bytes`, searched from `from` on.
 fn end_of_last(bytes: &[u8], from: usize) -> usize {
-    ENDS.iter().filter_map(|end| Some(from + memmem::rfind(&bytes[from..], end)? + end.len())).max().unwrap_or(0)
+    let bytes = &bytes[from..];
+    // Line ends are seldom far apart, so that the last blank line is soon found from the back.
+    let mut lines = memchr2_iter(b'\n', b'\r', bytes).rev();
+    let end = lines.find(|at| ENDS.iter().any(|end| bytes[..=*at].ends_with(end)));
+    end.map_or(0, |at| from + at + 1)
 }
 
 #[cfg(test)]

@@ -1,9 +1,20 @@
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::Arc};
 
 use bytes::Bytes;
+use memchr::memmem;
 
 use super::Toolset;
-use crate::{api::Api, json::Document};
+use crate::{
+    api::{Api, Facts, turn::has},
+    json::{Document, Value},
+};
+
+/// How many tools OpenAI's APIs take in a request:
+/// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-tools>.
+const MAX_TOOLS: usize = 128;
+
+/// The type of the input item of a Responses request that carries tools.
+const ADDITIONAL_TOOLS: &str = "additional_tools";
 
 /// A request with tools added.
 #[derive(Clone, Debug)]
@@ -11,13 +22,166 @@ use crate::{api::Api, json::Document};
 pub struct Injected {
     /// The request's body.
     pub body: Bytes,
-    /// The names of the tools that were added, exactly as the model is given them.
+    /// The names of the tools that were added, exactly as the model is given them. None, if there was room for none;
+    /// the body is the client's own then.
     pub names: Arc<BTreeSet<String>>,
-    /// How many were left out, because the provider takes only so many.
+    /// How many were left out, because the provider takes only so many: 128 in Chat and Responses, the client's own
+    /// included.
     pub left_out: usize,
 }
 
 /// Adds `tools` to a request, or says that it is one that gets none.
-pub fn inject(_api: Api, _document: &Document, _tools: &Toolset) -> Option<Injected> {
-    todo!()
+///
+/// In Messages they come before the client's tools, so that its cache breakpoints stay where they are; in Chat and
+/// Responses behind them, and in Responses to the tools of an `additional_tools` item, if there is one. A tool of a name
+/// that the client has given to one of its own is left out. All other bytes of the request stay.
+///
+/// None are given to a request whose client has said that it wants no tools (`tools: []`, `tool_choice: none`), to an
+/// agent's side request, and to those which the tool loop cannot serve: Messages whose conversation the provider
+/// holds (`thread`), several choices (`n`) and the older `functions` of Chat, Responses in the background.
+///
+/// ```
+/// use aibridge_providers::{
+///     api::{Api, Facts, tools::{Definition, Toolset, inject}},
+///     json::Document,
+/// };
+///
+/// let tools = Toolset::new([Definition::new("bmcp_wiki_search", r#"{"type":"object"}"#)]);
+/// let request = Document::parse(r#"{"tools": [{"name":"mine"}], "messages": []}"#.into())?;
+/// let facts = Facts::read(Api::Messages, &request);
+/// assert_eq!(
+///     inject(Api::Messages, &request, &facts, &tools).expect("a request that gets tools").body,
+///     r#"{"tools": [{"name":"bmcp_wiki_search","input_schema":{"type":"object"}},{"name":"mine"}], "messages": []}"#,
+/// );
+/// # Ok::<(), aibridge_providers::json::JsonError>(())
+/// ```
+pub fn inject(api: Api, document: &Document, facts: &Facts, tools: &Toolset) -> Option<Injected> {
+    let form = tools.form(api);
+    if form.is_empty() || facts.side_request || wants_none(api, document, facts) {
+        return None;
+    }
+    let client = Client::of(api, document)?;
+    let room = if api == Api::Messages { usize::MAX } else { MAX_TOOLS.saturating_sub(client.count) };
+    let taken: BTreeSet<_> = client.names.iter().filter(|name| form.has(name)).collect();
+    if taken.is_empty() && form.len() <= room {
+        let (text, names) = form.whole();
+        return Some(Injected { body: client.place.fill(document, text), names: Arc::clone(names), left_out: 0 });
+    }
+    let selection = form.select(|name| taken.iter().any(|taken| *taken == name), room);
+    if selection.names.is_empty() {
+        let body = document.bytes().clone();
+        return (selection.left_out > 0).then(|| Injected {
+            body,
+            names: selection.names,
+            left_out: selection.left_out,
+        });
+    }
+    let body = client.place.fill(document, &selection.text);
+    Some(Injected { body, names: selection.names, left_out: selection.left_out })
 }
+
+/// Whether the request is of a kind that gets no tools, whatever its own are.
+fn wants_none(api: Api, document: &Document, facts: &Facts) -> bool {
+    let given = |key| document.get(key).is_some_and(|value| !value.is_null());
+    let choice = document.get("tool_choice");
+    let none = choice.is_some_and(|choice| choice.as_str().as_deref() == Some("none") || has(choice, "type", "none"));
+    none || match api {
+        // A thread that the provider holds would hold our calls too, and be continued without their results.
+        Api::Messages => document.get("thread").is_some(),
+        Api::Chat => given("functions") || document.get("n").and_then(Value::as_u64).is_some_and(|n| n > 1),
+        // Nobody waits for the reply.
+        Api::Responses => facts.background,
+    }
+}
+
+/// The tools of the client's own.
+struct Client<'d> {
+    names: Vec<Cow<'d, str>>,
+    count: usize,
+    place: Place,
+}
+
+impl<'d> Client<'d> {
+    /// `None` if the request is to get no tools.
+    fn of(api: Api, document: &'d Document) -> Option<Client<'d>> {
+        let top = document.get("tools");
+        let additional = if api == Api::Responses { additional(document) } else { Vec::new() };
+        let mut client = Client { names: Vec::new(), count: 0, place: Place::Absent };
+        for tool in top.iter().chain(&additional).flat_map(|tools| tools.elements()) {
+            client.names.extend(name(api, tool).and_then(Value::as_str));
+            let namespace = if api == Api::Responses { tool.get("tools") } else { None };
+            client.count += match namespace {
+                Some(inner) if inner.is_array() => inner.elements().count(),
+                _ => 1,
+            };
+        }
+        client.place = match additional.first().copied().or(top) {
+            None => Place::Absent,
+            Some(null) if null.is_null() => Place::Instead(document.span(null)),
+            Some(tools) => {
+                // No tools at all is what the client asks for; what is no array has no elements either.
+                tools.elements().next()?;
+                let span = document.span(tools);
+                if api == Api::Messages { Place::Before(span) } else { Place::Behind(span) }
+            }
+        };
+        Some(client)
+    }
+}
+
+/// The tools of `additional_tools` items, in which agents give tools to models that take none at the top.
+fn additional(document: &Document) -> Vec<Value<'_>> {
+    // Most requests have no such item: no need to look at each.
+    if memmem::find(document.bytes(), ADDITIONAL_TOOLS.as_bytes()).is_none() {
+        return Vec::new();
+    }
+    let items = document.get("input").into_iter().flat_map(Value::elements);
+    let tools = items.filter(|item| has(*item, "type", ADDITIONAL_TOOLS)).filter_map(|item| item.get("tools"));
+    tools.filter(|tools| tools.is_array()).collect()
+}
+
+fn name(api: Api, tool: Value<'_>) -> Option<Value<'_>> {
+    match api {
+        Api::Messages | Api::Responses => tool.get("name"),
+        Api::Chat => tool.get("function").or_else(|| tool.get("custom"))?.get("name"),
+    }
+}
+
+/// Where the tools go.
+enum Place {
+    /// Before the elements of this array, which has some.
+    Before(Range<usize>),
+    /// Behind the elements of this array, which has some.
+    Behind(Range<usize>),
+    /// Into the place of this value.
+    Instead(Range<usize>),
+    /// Into a new member `tools` of the request.
+    Absent,
+}
+
+impl Place {
+    /// The document with `tools`, elements with commas between them, in this place.
+    fn fill(&self, document: &Document, tools: &str) -> Bytes {
+        let bytes = document.bytes();
+        // The inside of an array or object, without blanks.
+        let inside = |span: &Range<usize>| {
+            let text = &bytes[span.start + 1..span.end - 1];
+            let end = span.start + 1 + text.trim_ascii_end().len();
+            end - text.trim_ascii().len()..end
+        };
+        let (span, open, close) = match self {
+            Place::Before(array) => (inside(array).start..inside(array).start, "", ","),
+            Place::Behind(array) => (inside(array).end..inside(array).end, ",", ""),
+            Place::Instead(value) => (value.clone(), "[", "]"),
+            Place::Absent => {
+                let members = inside(&document.span(document.root()));
+                let open = if members.is_empty() { r#""tools":["# } else { r#","tools":["# };
+                (members.end..members.end, open, "]")
+            }
+        };
+        [&bytes[..span.start], open.as_bytes(), tools.as_bytes(), close.as_bytes(), &bytes[span.end..]].concat().into()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -114,6 +114,56 @@ fn what_follows_a_pattern_keeps_its_bytes() {
 }
 
 #[test]
+fn the_calls_of_bedrock_clients_are_intercepted_with_their_model() {
+    let arn = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-opus-4-6-v1";
+    let encoded = arn.replace(':', "%3A").replace('/', "%2F");
+    let stream = "/model/*/invoke-with-response-stream";
+    for (sent, model, pattern) in [
+        ("/model/anthropic.claude-v2%3A1/invoke".to_owned(), "anthropic.claude-v2:1", "/model/*/invoke"),
+        ("/model/anthropic.claude-v2:1/invoke/".to_owned(), "anthropic.claude-v2:1", "/model/*/invoke"),
+        ("/v1/model/us.anthropic.claude-x/invoke".to_owned(), "us.anthropic.claude-x", "/model/*/invoke"),
+        (format!("/model/{encoded}/invoke-with-response-stream"), arn, stream),
+        (format!("/model/{arn}/invoke-with-response-stream"), arn, stream),
+    ] {
+        let found = resolve(Kind::Bedrock, &Method::POST, &sent).unwrap_or_else(|error| panic!("{sent}: {error}"));
+        assert_eq!((found.endpoint, found.pattern), (Endpoint::Intercepted(Api::Messages), pattern));
+        let call = NativeCall::new(model, pattern == stream);
+        assert_eq!((found.path, found.native), (call.path(), Some(call)));
+        assert_eq!(allow(Kind::Bedrock, Method::GET, &sent), "POST");
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Bedrock) {
+            assert!(resolve(kind, &Method::POST, &sent).is_err(), "{kind:?} {sent}");
+        }
+    }
+    let messages = resolve(Kind::Bedrock, &Method::POST, "/v1/messages").expect("a route");
+    assert_eq!(messages.native, None);
+    let base = BaseUrl::parse("https://bedrock-runtime.us-east-1.amazonaws.com").expect("a base URL");
+    let uri = base.join(Kind::Bedrock, &NativeCall::new(arn, false).path(), None).expect("a URI");
+    assert_eq!(uri.to_string(), format!("https://bedrock-runtime.us-east-1.amazonaws.com/model/{encoded}/invoke"));
+}
+
+#[test]
+fn only_an_id_of_bedrock_may_hold_a_slash() {
+    for (sent, part) in [
+        ("/model/a%2F..%2Fb/invoke", "%2f"),
+        ("/model/../invoke", "a dot segment"),
+        ("/model/%2e%2e/invoke", "a dot segment"),
+        ("/model/a%2Fb/converse", "%2f"),
+        ("/model/a%252Fb%2F/invoke", "%2f"),
+        ("/model//invoke", "//"),
+        ("/v1/models/a%2Fb", "%2f"),
+        ("/model/a%2Fb/invoke/../../x", "%2f"),
+        ("/model/a%00/invoke", "%00"),
+        ("/model/a\\b/invoke", "a backslash"),
+    ] {
+        assert_eq!(resolve(Kind::Bedrock, &Method::POST, sent), Err(RouteError::UnsafePath(part)), "{sent}");
+    }
+    for sent in ["/model/*/invoke", "/model/a%252Fb/invoke", "/model/a/converse", "/inference-profiles", "/model/a"] {
+        let error = resolve(Kind::Bedrock, &Method::POST, sent).expect_err(sent);
+        assert!(matches!(error, RouteError::Unknown { .. }), "{sent}");
+    }
+}
+
+#[test]
 fn percent_encoding_does_not_carry_a_request_past_interception() {
     for (kind, sent, api) in [
         (Kind::OpenAi, "/v1/responses/%63ompact", Api::Responses),
@@ -292,6 +342,7 @@ proptest! {
                 0..12,
             ).prop_map(|parts| parts.concat()),
             "/(v1/)?(models|responses|agents|mcp)/[ -~]{0,20}",
+            "/(v1/)?model/[ -~]{0,20}/invoke(-with-response-stream)?",
         ],
         query in proptest::option::of("\\PC{0,20}"),
         base in proptest::sample::select(vec![

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use http::{StatusCode, response::Parts};
 use uuid::Uuid;
 
-use crate::record::{
-    copy::{Coding, coding, is_event_stream},
-    observed,
+use crate::{
+    encoded::{Coding, coding, is_event_stream},
+    record::observed,
 };
 
 /// How much of a stream is looked at for tools and thoughts, in bytes: until the end shows whether they count, they are

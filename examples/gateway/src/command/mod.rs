@@ -1,5 +1,6 @@
 //! Commands that look at the store or change accounts. They work beside a running gateway.
 
+mod external_auth;
 mod interceptions;
 mod table;
 mod tokens;
@@ -7,6 +8,7 @@ mod users;
 
 use clap::Parser;
 
+pub(crate) use external_auth::run as external_auth;
 pub(crate) use interceptions::run as interceptions;
 pub(crate) use tokens::run as tokens;
 pub(crate) use users::run as users;

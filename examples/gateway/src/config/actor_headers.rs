@@ -1,5 +1,8 @@
 //! The names of the headers that tell a provider who is asking.
 
+use aibridge_tower::actor_headers::ActorHeaderNames;
+use http::HeaderName;
+
 use super::{report::Report, settings::Settings};
 
 const OPTIONS: [&str; 3] = ["ACTOR_HEADER_ID", "ACTOR_HEADER_USERNAME", "ACTOR_HEADER_EMAIL"];
@@ -34,6 +37,16 @@ const TAKEN: &[&str] = &[
 ];
 
 const TAKEN_PREFIXES: &[&str] = &["coder-", "proxy-", "x-amz-", "x-coder-", "x-forwarded-"];
+
+/// The names. One that is not a field name is an error of its own option.
+pub(super) fn names(settings: &Settings) -> ActorHeaderNames {
+    let name = |option: &str| settings.text(option).and_then(|name| HeaderName::try_from(name).ok());
+    let mut names = ActorHeaderNames::default();
+    names.id = name("ACTOR_HEADER_ID").unwrap_or(names.id);
+    names.username = name("ACTOR_HEADER_USERNAME").unwrap_or(names.username);
+    names.email = name("ACTOR_HEADER_EMAIL");
+    names
+}
 
 /// Checks that no name is taken, and that no two are the same.
 pub(super) fn check(settings: &Settings, report: &mut Report) {

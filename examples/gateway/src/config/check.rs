@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use aibridge_providers::provider::Secret;
 
 use super::{
-    Config,
+    CODER, Config, Mcp,
     provider::ProviderConfig,
     report::{ConfigError, Warning},
     settings::Setting,
@@ -23,6 +23,7 @@ pub(crate) fn report(config: &Config, warnings: &[Warning]) -> String {
     if config.providers.is_empty() {
         text.push_str("  none\n");
     }
+    servers(&mut text, &config.mcp);
     text.push_str("\nOptions that are not at their default:\n");
     let mut differing = config.settings.options.iter().filter(|setting| setting.differs()).peekable();
     if differing.peek().is_none() {
@@ -67,20 +68,37 @@ fn instance(provider: &ProviderConfig) -> String {
         None => _ = write!(line, ", {}", masked(&provider.keys)),
         Some(bedrock) if bedrock.credentials.is_empty() => line.push_str(", credentials of the AWS default chain"),
         Some(bedrock) => {
-            let keys: Vec<Secret> = bedrock.credentials.iter().map(|(key, _)| key.clone()).collect();
+            let keys: Vec<Secret> = bedrock.credentials.iter().map(|pair| pair.id.clone()).collect();
             _ = write!(line, ", {}", masked(&keys));
         }
+    }
+    if let Some(role) = provider.bedrock.as_ref().and_then(|bedrock| bedrock.role_arn.as_deref()) {
+        _ = write!(line, ", as {role}");
     }
     for (what, pattern) in [("only models", &provider.models.allow), ("no models", &provider.models.deny)] {
         if let Some(pattern) = pattern {
             _ = write!(line, ", {what} that match `{}`", pattern.as_str());
         }
     }
-    if let Some(why) = &provider.disabled {
-        _ = write!(line, "; switched off: {why}");
-    }
     line.push('\n');
     line
+}
+
+/// The MCP servers, if there are any.
+fn servers(text: &mut String, mcp: &Mcp) {
+    let fixed = mcp.servers.iter().map(|server| {
+        let how = if server.header.is_some() { "with a header" } else { "without authentication" };
+        (&*server.name, &server.url, how)
+    });
+    let linked =
+        mcp.applications.iter().map(|application| (&*application.id, &application.mcp_url, "with the user's link"));
+    let coder = mcp.coder.iter().map(|url| (CODER, url, "with the user's token"));
+    for (at, (id, url, how)) in fixed.chain(linked).chain(coder).enumerate() {
+        let heading = if at == 0 { "\nMCP servers:\n" } else { "" };
+        // A query may hold a key.
+        let query = if url.query().is_some() { "?..." } else { "" };
+        _ = writeln!(text, "{heading}  {id} at {}{query}, {how}", &url[..url::Position::AfterPath]);
+    }
 }
 
 /// How many keys there are, and the hints of those that are long enough to have one.
@@ -100,6 +118,7 @@ fn shown(setting: &Setting) -> String {
         Value::Duration(duration) => plain(*duration),
         Value::Number(number) => number.to_string(),
         Value::Text(text) | Value::Url(_, text) | Value::HeaderName(text) => text.clone(),
+        Value::Words(words) => words.join(", "),
         Value::Secret(_) => "set".to_owned(),
         Value::Keys(keys) => masked(keys),
         Value::Path(path) => path.display().to_string(),

@@ -17,6 +17,8 @@ pub(crate) enum Command {
     Tokens,
     /// Manage users.
     Users,
+    /// Look at and undo what users linked.
+    ExternalAuth,
     /// Look at records.
     Interceptions,
     /// Say what the configuration is understood to mean.
@@ -29,11 +31,12 @@ pub(crate) enum Command {
 
 impl Command {
     /// The commands by name, with what `--help` says of them.
-    pub(super) const ALL: [(&'static str, Command, &'static str); 8] = [
+    pub(super) const ALL: [(&'static str, Command, &'static str); 9] = [
         ("server", Command::Server, "serve (the default)"),
         ("demo", Command::Demo, "serve with a scripted provider, and print client settings to try it with"),
         ("tokens", Command::Tokens, "create, list and revoke gateway tokens"),
         ("users", Command::Users, "manage users"),
+        ("external-auth", Command::ExternalAuth, "look at and undo what users linked"),
         ("interceptions", Command::Interceptions, "look at records"),
         ("check", Command::Check, "read the configuration and print what is understood, secrets masked"),
         ("version", Command::Version, "print the version"),
@@ -42,7 +45,7 @@ impl Command {
 
     /// Whether the command has arguments and flags of its own.
     fn has_arguments(self) -> bool {
-        matches!(self, Command::Tokens | Command::Users | Command::Interceptions)
+        matches!(self, Command::Tokens | Command::Users | Command::ExternalAuth | Command::Interceptions)
     }
 }
 
@@ -53,7 +56,7 @@ pub(crate) struct Split {
     pub(crate) command: Command,
     /// The flags of options, for [`super::Config::load`]. They may stand before and after the command.
     pub(crate) options: Vec<String>,
-    /// For `tokens`, `users` and `interceptions`: everything else behind the command, in order.
+    /// For commands with arguments of their own: everything else behind the command, in order.
     pub(crate) rest: Vec<String>,
 }
 

@@ -69,6 +69,10 @@ pub(crate) enum Kind {
     Path,
     /// An http or https URL without credentials, query or fragment.
     Url,
+    /// The same, of an endpoint, which may have a query.
+    Endpoint,
+    /// Several words, with this character between them.
+    Words(char),
     /// A provider's base URL.
     BaseUrl,
     /// An address to listen on: `127.0.0.1:3000`, `:3000`, `localhost:3000`.
@@ -100,7 +104,8 @@ impl Kind {
             Kind::Secret => "secret".to_owned(),
             Kind::Keys => "secret,...".to_owned(),
             Kind::Path => "path".to_owned(),
-            Kind::Url | Kind::BaseUrl => "url".to_owned(),
+            Kind::Url | Kind::Endpoint | Kind::BaseUrl => "url".to_owned(),
+            Kind::Words(between) => format!("text{between}..."),
             Kind::Address => "address:port".to_owned(),
             Kind::Choice(words) => words.join("|"),
             Kind::HeaderName => "header".to_owned(),
@@ -209,6 +214,8 @@ pub(crate) struct Family {
     pub(crate) scope: Scope,
     /// The key of the YAML list, e.g. `providers`.
     pub(crate) list: &'static str,
+    /// Another path of the YAML list.
+    pub(crate) also_list: Option<&'static str>,
     /// Where `--help` lists it.
     pub(crate) group: Group,
     /// The fields.

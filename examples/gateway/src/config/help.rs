@@ -40,10 +40,8 @@ pub(crate) fn help() -> String {
             let (variable, yaml) = (family.scope.prefixes()[0], family.scope.yaml_prefixes()[0]);
             _ = writeln!(
                 text,
-                "\n  {variable}{}_<N>_..., N from 0, or the list {yaml}{} with these fields in lower case{}:",
-                family.name,
-                family.list,
-                not_yet(later::is_later(Later::Family(family.name)))
+                "\n  {variable}{}_<N>_..., N from 0, or the list {yaml}{} with these fields in lower case:",
+                family.name, family.list,
             );
             for field in family.fields {
                 entry(
@@ -66,7 +64,6 @@ fn not_yet(later: bool) -> &'static str {
 fn entry(text: &mut String, flag: &str, option: &Definition, others: &str) {
     let later = later::LATER.iter().any(|later| match *later {
         Later::Option(name) | Later::Refused(name, _) => name == option.name,
-        _ => false,
     });
     let default = match option.default {
         "" => String::new(),

@@ -9,37 +9,20 @@ pub(super) enum Later {
     Option(&'static str),
     /// An option that must not be ignored: refused when it is given.
     Refused(&'static str, &'static str),
-    /// The members of a family: warns for each.
-    Family(&'static str),
-    /// Instances on Amazon Bedrock: warns; they are switched off.
-    Bedrock,
 }
 
 /// All of it.
 pub(super) const LATER: &[Later] = &[
-    Later::Option("SEND_ACTOR_HEADERS"),
-    Later::Option("DUMP_DIR"),
     Later::Refused("PG_CONNECTION_URL", "this version stores in SQLite only; unset it, and see DATA_DIR"),
     Later::Option("PROMETHEUS_ENABLE"),
     Later::Option("TRACE_ENABLE"),
     Later::Option("OIDC_EMAIL_FIELD"),
-    Later::Option("INJECT_CODER_MCP_TOOLS"),
-    Later::Option("EXPERIMENTS"),
-    Later::Option("EXTERNAL_TOKEN_ENCRYPTION_KEY"),
-    Later::Family("MCP"),
-    Later::Family("EXTERNAL_AUTH"),
-    Later::Bedrock,
 ];
 
 /// Says so.
 pub(super) const NOT_YET: &str = "is understood, but this version does not act on it yet";
 
-/// Whether `feature` is still to come.
-pub(super) fn is_later(feature: Later) -> bool {
-    LATER.contains(&feature)
-}
-
-/// Warns of, or refuses, the options and families that are to come.
+/// Warns of, or refuses, the options that are to come.
 pub(super) fn report(settings: &Settings, report: &mut Report) {
     for later in LATER {
         match *later {
@@ -54,14 +37,6 @@ pub(super) fn report(settings: &Settings, report: &mut Report) {
                     report.error(&origin.name, why);
                 }
             }
-            Later::Family(name) => {
-                for member in settings.members.iter().filter(|member| member.family.name == name) {
-                    if let Some(origin) = member.fields.iter().find_map(|setting| setting.origin.as_ref()) {
-                        report.warn(&origin.name, NOT_YET);
-                    }
-                }
-            }
-            Later::Bedrock => {}
         }
     }
 }

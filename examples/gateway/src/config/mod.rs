@@ -8,7 +8,6 @@ mod actor_headers;
 pub(crate) mod check;
 pub(crate) mod cli;
 mod definition;
-mod families;
 mod help;
 mod later;
 mod names;
@@ -30,7 +29,10 @@ pub(crate) use help::{help, version};
 pub(crate) use provider::ProviderConfig;
 pub(crate) use report::{ConfigError, Warning};
 pub(crate) use resolve::ReadFile;
-pub(crate) use typed::{Authentication, Gateway, Host, Log, LogSink, RecordingPolicy};
+pub(crate) use typed::{
+    Application, Authentication, CODER, ClientAuth, Gateway, Host, Log, LogSink, Mcp, RecordingPolicy, Revocation,
+    Transport,
+};
 
 use report::Report;
 use resolve::choose;
@@ -47,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) host: Host,
     /// Where identities come from.
     pub(crate) authentication: Authentication,
+    /// Where injected tools come from.
+    pub(crate) mcp: Mcp,
     /// The provider instances: first those without an index, then the others by index.
     pub(crate) providers: Vec<ProviderConfig>,
     /// Every option with its origin, for [`check`].
@@ -72,11 +76,11 @@ impl Config {
         given.extend(in_file);
         let settings = resolve::resolve(&given, read_file, &mut report);
         later::report(&settings, &mut report);
-        families::check(&settings, &mut report);
         let config = Config {
             gateway: Gateway::new(&settings, &mut report),
             host: Host::new(&settings, read_file, &mut report),
             authentication: Authentication::new(&settings, read_file, &mut report),
+            mcp: Mcp::new(&settings, &mut report),
             providers: provider::read(&settings, &mut report),
             settings,
         };

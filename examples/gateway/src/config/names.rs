@@ -131,9 +131,10 @@ pub(super) fn nearest_yaml(path: &str) -> Option<String> {
 
 /// The family whose YAML list is at `path`, e.g. `aibridge.providers`.
 pub(super) fn list(path: &str) -> Option<&'static Family> {
-    FAMILIES
-        .iter()
-        .find(|family| family.scope.yaml_prefixes().iter().any(|prefix| path == format!("{prefix}{}", family.list)))
+    FAMILIES.iter().find(|family| {
+        family.also_list == Some(path)
+            || family.scope.yaml_prefixes().iter().any(|prefix| path == format!("{prefix}{}", family.list))
+    })
 }
 
 /// Looks up a key of an element of `family`'s YAML list.

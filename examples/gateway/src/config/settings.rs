@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use aibridge_providers::provider::{BaseUrl, Secret};
+use regex::Regex;
 use url::Url;
 
 use super::{
@@ -119,6 +120,10 @@ impl Settings {
         if let Value::Secret(secret) = &self.option(name).value { Some(secret) } else { None }
     }
 
+    pub(super) fn words(&self, name: &str) -> &[String] {
+        if let Value::Words(words) = &self.option(name).value { words } else { &[] }
+    }
+
     pub(super) fn keys(&self, name: &str) -> &[Secret] {
         if let Value::Keys(keys) = &self.option(name).value { keys } else { &[] }
     }
@@ -144,6 +149,31 @@ impl Member {
     /// The value of the field of that name, if it was given one that is right.
     pub(super) fn field(&self, name: &str) -> Option<&Value> {
         self.setting(name).filter(|setting| !setting.wrong).map(|setting| &setting.value)
+    }
+
+    /// The text of the field of that name.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        if let Some(Value::Text(text)) = self.field(name) { Some(text) } else { None }
+    }
+
+    /// The URL in the field of that name.
+    pub(super) fn url(&self, name: &str) -> Option<&Url> {
+        if let Some(Value::Url(url, _)) = self.field(name) { Some(url) } else { None }
+    }
+
+    /// The secret in the field of that name.
+    pub(super) fn secret(&self, name: &str) -> Option<&Secret> {
+        if let Some(Value::Secret(secret)) = self.field(name) { Some(secret) } else { None }
+    }
+
+    /// The regular expression in the field of that name.
+    pub(super) fn pattern(&self, name: &str) -> Option<&Regex> {
+        if let Some(Value::Pattern(pattern)) = self.field(name) { Some(pattern) } else { None }
+    }
+
+    /// The words in the field of that name.
+    pub(super) fn words(&self, name: &str) -> &[String] {
+        if let Some(Value::Words(words)) = self.field(name) { words } else { &[] }
     }
 
     /// How the field was spelt, or would have been next to the others.

@@ -29,13 +29,15 @@ pub(crate) enum Value {
     Number(u64),
     /// [`Kind::Text`], [`Kind::Choice`], [`Kind::Region`]
     Text(String),
+    /// [`Kind::Words`]: none is empty.
+    Words(Vec<String>),
     /// [`Kind::Secret`]
     Secret(Secret),
     /// [`Kind::Keys`]
     Keys(Vec<Secret>),
     /// [`Kind::Path`]
     Path(PathBuf),
-    /// [`Kind::Url`]: also as it was written, because issuers are compared byte by byte.
+    /// [`Kind::Url`], [`Kind::Endpoint`]: also as it was written, because issuers are compared byte by byte.
     Url(Url, String),
     /// [`Kind::BaseUrl`]
     BaseUrl(BaseUrl),
@@ -79,6 +81,11 @@ impl Value {
             Kind::Keys => keys(text).map(Value::Keys),
             Kind::Path => Ok(Value::Path(PathBuf::from(text))),
             Kind::Url => url(text).map(|url| Value::Url(url, text.to_owned())),
+            Kind::Endpoint => endpoint(text).map(|url| Value::Url(url, text.to_owned())),
+            Kind::Words(between) => {
+                let words = text.split(between).map(str::trim).filter(|word| !word.is_empty());
+                Ok(Value::Words(words.map(str::to_owned).collect()))
+            }
             Kind::BaseUrl => {
                 BaseUrl::parse(text).map(Value::BaseUrl).map_err(|why| format!("{why}; use e.g. https://host/path"))
             }
@@ -115,6 +122,7 @@ impl PartialEq for Value {
             (Value::Duration(a), Value::Duration(b)) => a == b,
             (Value::Number(a), Value::Number(b)) => a == b,
             (Value::Text(a), Value::Text(b)) | (Value::Url(_, a), Value::Url(_, b)) => a == b,
+            (Value::Words(a), Value::Words(b)) => a == b,
             (Value::HeaderName(a), Value::HeaderName(b)) => a.eq_ignore_ascii_case(b),
             (Value::Secret(a), Value::Secret(b)) => a.expose() == b.expose(),
             (Value::Keys(a), Value::Keys(b)) => a.iter().map(Secret::expose).eq(b.iter().map(Secret::expose)),
@@ -188,6 +196,15 @@ fn keys(text: &str) -> Result<Vec<Secret>, String> {
 
 /// Checks what a URL that is not a provider's must be.
 fn url(text: &str) -> Result<Url, String> {
+    let url = endpoint(text)?;
+    if url.query().is_some() {
+        return Err("must not have a query or a fragment; remove what follows the ? or #".to_owned());
+    }
+    Ok(url)
+}
+
+/// The same, where a query is allowed.
+fn endpoint(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|_| "is not a URL; use e.g. https://host/path".to_owned())?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err("must start with http:// or https://".to_owned());
@@ -195,7 +212,7 @@ fn url(text: &str) -> Result<Url, String> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not carry credentials; remove what is before the @".to_owned());
     }
-    if url.query().is_some() || url.fragment().is_some() {
+    if url.fragment().is_some() {
         return Err("must not have a query or a fragment; remove what follows the ? or #".to_owned());
     }
     Ok(url)

@@ -11,6 +11,8 @@ use axum::{
 };
 use serde_json::json;
 
+use crate::external_auth::ExternalAuth;
+
 /// What `/readyz` looks at.
 #[derive(Clone, Debug)]
 pub(crate) struct Health {
@@ -18,13 +20,23 @@ pub(crate) struct Health {
     pub(crate) registry: Arc<Registry>,
 }
 
-/// `/healthz` and `/readyz`, and 404 for everything else.
-pub(super) fn routes(health: Health) -> Router {
+/// What the host's own routes need.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    pub(crate) health: Health,
+    /// The pages where users link applications, if there are any.
+    pub(crate) external_auth: Option<Arc<ExternalAuth>>,
+}
+
+/// `/healthz`, `/readyz` and `/external-auth`, and 404 for everything else.
+pub(super) fn routes(host: Host) -> Router {
+    let pages = host.external_auth.map(ExternalAuth::routes).unwrap_or_default();
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
+        .with_state(host.health)
+        .merge(pages)
         .fallback(not_found)
-        .with_state(health)
 }
 
 async fn ready(State(health): State<Health>) -> Response {

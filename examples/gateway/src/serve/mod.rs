@@ -15,7 +15,7 @@ use anyhow::Context;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use health::Health;
+pub(crate) use health::{Health, Host};
 pub(crate) use pipeline::{Parts, Settings};
 pub(crate) use tls::TlsFiles;
 use workers::{Kit, Workers};
@@ -54,8 +54,8 @@ impl Bound {
     }
 
     /// Serves until `stop`, then lets requests finish within the grace period.
-    pub(crate) async fn serve(self, parts: Parts, health: Health, stop: CancellationToken) -> Result<(), BoxError> {
-        let kit = Kit { parts, health, tls: self.tls, grace: self.grace, stop: stop.clone() };
+    pub(crate) async fn serve(self, parts: Parts, host: Host, stop: CancellationToken) -> Result<(), BoxError> {
+        let kit = Kit { parts, host, tls: self.tls, grace: self.grace, stop: stop.clone() };
         let workers = Workers::start(&kit)?;
         loop {
             let stream = tokio::select! {

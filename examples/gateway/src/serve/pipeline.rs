@@ -10,16 +10,20 @@ use aibridge_providers::provider::Registry;
 use aibridge_store::Recorder;
 use aibridge_tower::{
     BoxError,
+    actor_headers::{ActorHeaderNames, ActorHeadersLayer},
     auth::{AuthLayer, Authenticate},
+    bedrock::{BedrockLayer, Credentials, ProxiedLayer},
     breaker::BreakerLayer,
+    dump::{self, DumpLayer},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
     parse::ParseLayer,
-    passthrough::PassthroughLayer,
+    passthrough::{self, PassthroughLayer},
     record::{RecordLayer, RecordingPolicy, follow::FollowLayer},
     route::{ProbeLayer, RouteLayer},
     shape::ShapeLayer,
+    tools::ToolsLayer,
     upstream::Upstream,
 };
 use http::{Request, Response};
@@ -29,12 +33,18 @@ use tower::{Service, ServiceBuilder};
 use super::access_log::AccessLogLayer;
 use crate::identity::Identity;
 
+/// The body of a request that is only passed through, as it reaches the provider.
+type ProxiedRequest = dump::RequestBody<passthrough::RequestBody<Incoming>>;
+
 /// What the pipeline is made of.
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) registry: Arc<Registry>,
     pub(crate) identity: Identity,
     pub(crate) recorder: Arc<dyn Recorder>,
+    pub(crate) tools: ToolsLayer,
+    pub(crate) dump: DumpLayer,
+    pub(crate) aws: Credentials,
     /// All workers share what is known of keys and providers.
     pub(crate) keys: KeysLayer,
     pub(crate) breaker: BreakerLayer,
@@ -47,6 +57,7 @@ pub(crate) struct Settings {
     pub(crate) policy: RecordingPolicy,
     pub(crate) record_content: bool,
     pub(crate) allow_byok: bool,
+    pub(crate) actor_headers: Option<ActorHeaderNames>,
     pub(crate) max_concurrency: Option<usize>,
     pub(crate) rate_limit: Option<NonZeroU32>,
     pub(crate) max_request_bytes: usize,
@@ -71,11 +82,14 @@ pub(super) fn pipeline(
 where
     Identity: Authenticate,
 {
-    let Parts { registry, identity, recorder, keys, breaker, settings } = parts;
-    let upstream = Upstream::builder().header_timeout(settings.header_timeout).build::<Incoming>()?;
+    let Parts { registry, identity, recorder, tools, breaker, keys, aws, dump, settings } = parts;
+    let upstream = Upstream::builder().header_timeout(settings.header_timeout);
+    let upstream = upstream.build::<ProxiedRequest>()?;
     let proxied = ServiceBuilder::new()
         .layer(FollowLayer::new(recorder.clone()).content(settings.record_content))
         .layer(keys.clone())
+        .layer(ProxiedLayer::new(aws.clone()).max_bytes(settings.max_request_bytes))
+        .layer(dump.proxied())
         .service(upstream.clone());
     Ok(ServiceBuilder::new()
         .layer(AccessLogLayer::new())
@@ -87,9 +101,13 @@ where
         .layer(RouteLayer::new(registry))
         .layer(PassthroughLayer::new(proxied))
         .layer(ParseLayer::new().max_bytes(settings.max_request_bytes))
+        .layer(tools)
         .layer(RecordLayer::new(recorder).policy(settings.policy).content(settings.record_content).cut_off(cut_off))
+        .layer(ActorHeadersLayer::new(settings.actor_headers))
         .layer(ModelsLayer::new())
         .layer(breaker)
         .layer(keys)
+        .layer(BedrockLayer::new(aws))
+        .layer(dump)
         .service(upstream.parsed()))
 }

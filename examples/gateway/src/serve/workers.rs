@@ -22,7 +22,7 @@ use super::{connection, health, pipeline, router::Router};
 #[derive(Clone)]
 pub(super) struct Kit {
     pub(super) parts: pipeline::Parts,
-    pub(super) health: health::Health,
+    pub(super) host: health::Host,
     pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
     pub(super) grace: std::time::Duration,
     pub(super) stop: tokio_util::sync::CancellationToken,
@@ -94,7 +94,7 @@ async fn run(
 ) -> Result<(), BoxError> {
     let cut_off = Arc::new(AtomicBool::new(false));
     let service =
-        Router::new(pipeline::pipeline(kit.parts, cut_off.clone())?, health::routes(kit.health), kit.stop.clone());
+        Router::new(pipeline::pipeline(kit.parts, cut_off.clone())?, health::routes(kit.host), kit.stop.clone());
     let server = Arc::new(connection::server());
     let connections = GracefulShutdown::new();
     loop {

@@ -3,10 +3,12 @@
 mod accounts;
 mod demo;
 mod endpoints;
+mod external_auth;
 mod home;
 mod kill;
 mod logs;
 mod process;
+mod reload;
 mod secrets;
 mod shutdown;
 mod startup;

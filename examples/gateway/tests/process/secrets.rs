@@ -18,6 +18,9 @@ use crate::{
 /// In the middle of every secret, so that hints may show both ends.
 const CANARY: &str = "canary-9f8e7d6c";
 
+/// 32 bytes, among them no canary.
+const ENCRYPTION_KEY: &str = "dGhlIGVuY3J5cHRpb24ga2V5IG9mIGEgdGVzdCEhISE=";
+
 fn secret(name: &str) -> String {
     format!("sk-{name}-{CANARY}-{name}-end")
 }
@@ -36,6 +39,7 @@ fn loaded(setup: Setup, home: &Home, provider: &Provider) -> Setup {
         ("CODER_AIBRIDGE_PROVIDER_0_KEYS", &format!("{},{}", secret("pool1"), secret("pool2"))),
         ("CODER_AIBRIDGE_PROVIDER_1_TYPE", "bedrock"),
         ("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_REGION", "us-east-1"),
+        ("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_BASE_URL", &anthropic),
         ("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_ACCESS_KEY", &secret("access")),
         ("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_ACCESS_KEY_SECRET", &secret("awssecret")),
         ("CODER_AIBRIDGE_PROVIDER_2_TYPE", "openai-compat"),
@@ -48,7 +52,8 @@ fn loaded(setup: Setup, home: &Home, provider: &Provider) -> Setup {
         ("CODER_EXTERNAL_AUTH_0_TYPE", "github"),
         ("CODER_EXTERNAL_AUTH_0_CLIENT_ID", "id"),
         ("CODER_EXTERNAL_AUTH_0_CLIENT_SECRET", &secret("oauth")),
-        ("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY", &secret("encryption")),
+        ("CODER_EXTERNAL_AUTH_0_MCP_URL", &format!("http://127.0.0.1:1/?key={}", secret("query"))),
+        ("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY", ENCRYPTION_KEY),
         ("CODER_OIDC_ISSUER_URL", "https://issuer.example"),
         ("CODER_OIDC_CLIENT_ID", "aibridge"),
         ("CODER_OIDC_HMAC_SECRET", &secret("hmac").repeat(2)),
@@ -138,7 +143,7 @@ async fn no_secret_is_printed_logged_or_stored() {
         (&[("Authorization", &jwt)], &messages, body, 401),
         (&[("X-Api-Key", &own), ("Authorization", &bearer)], &messages, body, 400),
         (&[("Authorization", &bearer)], &format!("{messages}?key={}", secret("query")), body, 200),
-        (&[("Authorization", &bearer)], &path("bedrock", "/v1/messages"), body, 503),
+        (&[("Authorization", &bearer)], &path("bedrock", "/v1/messages"), body, 200),
         (&[("Authorization", &bearer)], &messages, r#"{"model": "canary-9f8e7d6c"#, 400),
         // Leaves the instance without a key.
         (&[("Authorization", &bearer)], &messages, r#"{"model":"echoed"}"#, 502),
@@ -160,7 +165,11 @@ async fn no_secret_is_printed_logged_or_stored() {
     assert!(ended.stderr.contains("Incorrect key provided: [key]"), "the provider's words are logged");
     let listed = home.run("interceptions list").await;
     let shown = home.run("interceptions list --json").await + &home.run("tokens list --json").await;
-    check_silence(&home, &[&checked, &ended.stdout, &ended.stderr, &listed, &shown], &[CANARY, &token[11..]]);
+    check_silence(
+        &home,
+        &[&checked, &ended.stdout, &ended.stderr, &listed, &shown],
+        &[CANARY, ENCRYPTION_KEY, &token[11..]],
+    );
     for text in [&ended.stdout, &ended.stderr, &fs::read_to_string(home.path("log")).unwrap()] {
         assert!(!text.contains("what-was-asked"), "prompts are not for the log");
     }

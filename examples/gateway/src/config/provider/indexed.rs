@@ -1,6 +1,13 @@
-use aibridge_providers::provider::{BaseUrl, Kind, ModelRules, Secret};
+use aibridge_providers::{
+    bedrock::{KeyPair, Protocol, Settings as BedrockSettings},
+    provider::{BaseUrl, Kind, ModelRules, Secret},
+};
 
-use super::{BedrockConfig, BedrockProtocol, ProviderConfig, bedrock::default_of, names::Names, no_bedrock_yet};
+use super::{
+    ProviderConfig,
+    bedrock::{self, default_of},
+    names::Names,
+};
 use crate::config::{report::Report, settings::Member, value::Value};
 
 /// Reads one instance. `None` if it could not be understood; the report says why.
@@ -23,27 +30,27 @@ pub(super) fn read(member: &Member, names: &mut Names, report: &mut Report) -> O
     let kind = kind?;
     let on_bedrock = check_credentials(kind, member, report);
     let protocol = match text(member, "BEDROCK_PROTOCOL") {
-        Some("mantle") => BedrockProtocol::Mantle,
-        _ => BedrockProtocol::InvokeModel,
+        Some("mantle") => Protocol::Mantle,
+        _ => Protocol::InvokeModel,
     };
     let base_url = base_url(kind, on_bedrock, protocol, member, report)?;
-    let disabled = if on_bedrock { no_bedrock_yet(&bedrock_name(member), report) } else { None };
     let or_default = |field: &str| text(member, field).map_or_else(|| default_of(field), str::to_owned);
+    let bedrock = on_bedrock.then(|| BedrockSettings {
+        protocol,
+        region: bedrock::region(text(member, "BEDROCK_REGION"), &base_url, &member.name_of("BEDROCK_REGION"), report),
+        model: or_default("BEDROCK_MODEL"),
+        small_fast_model: or_default("BEDROCK_SMALL_FAST_MODEL"),
+        credentials,
+        role_arn: text(member, "BEDROCK_ROLE_ARN").map(str::to_owned),
+        external_id: text(member, "BEDROCK_EXTERNAL_ID").map(str::to_owned),
+    });
     Some(ProviderConfig {
         name: name?.to_owned(),
         kind: if on_bedrock { Kind::Bedrock } else { kind },
         base_url,
         keys,
-        bedrock: on_bedrock.then(|| BedrockConfig {
-            region: text(member, "BEDROCK_REGION").map(str::to_owned),
-            credentials,
-            model: or_default("BEDROCK_MODEL"),
-            small_fast_model: or_default("BEDROCK_SMALL_FAST_MODEL"),
-            role_arn: text(member, "BEDROCK_ROLE_ARN").map(str::to_owned),
-            protocol,
-        }),
+        bedrock,
         models: models(member),
-        disabled,
     })
 }
 
@@ -88,13 +95,7 @@ fn check_credentials(kind: Kind, member: &Member, report: &mut Report) -> bool {
 }
 
 /// Where the instance is: on Bedrock, `BEDROCK_BASE_URL` before the region.
-fn base_url(
-    kind: Kind,
-    on_bedrock: bool,
-    protocol: BedrockProtocol,
-    member: &Member,
-    report: &mut Report,
-) -> Option<BaseUrl> {
+fn base_url(kind: Kind, on_bedrock: bool, protocol: Protocol, member: &Member, report: &mut Report) -> Option<BaseUrl> {
     let given = |field: &str| match member.field(field) {
         Some(Value::BaseUrl(url)) => Some(url.clone()),
         _ => None,
@@ -125,7 +126,7 @@ fn base_url(
     }
     let url = special
         .or_else(|| plain.filter(|_| kind == Kind::Bedrock))
-        .or_else(|| text(member, "BEDROCK_REGION").map(|region| protocol.base_url(region)));
+        .or_else(|| text(member, "BEDROCK_REGION").and_then(|region| bedrock::base_url(protocol, region)));
     if url.is_none() {
         let other = member.name_of("BEDROCK_BASE_URL");
         report.error(member.name_of("BEDROCK_REGION"), format!("is missing; set it, or {other}"));
@@ -134,7 +135,7 @@ fn base_url(
 }
 
 /// The pairs of access key id and secret.
-fn credentials(member: &Member, report: &mut Report) -> Vec<(Secret, Secret)> {
+fn credentials(member: &Member, report: &mut Report) -> Vec<KeyPair> {
     let keys = list(member, "BEDROCK_ACCESS_KEY", "BEDROCK_ACCESS_KEYS", report);
     let secrets = list(member, "BEDROCK_ACCESS_KEY_SECRET", "BEDROCK_ACCESS_KEY_SECRETS", report);
     let name = |one: &str, many: &str| member.name_of(if member.setting(many).is_some() { many } else { one });
@@ -150,7 +151,7 @@ fn credentials(member: &Member, report: &mut Report) -> Vec<(Secret, Secret)> {
             format!("differ in number ({} and {}); give each access key its secret", keys.len(), secrets.len()),
         );
     }
-    keys.into_iter().zip(secrets).collect()
+    keys.into_iter().zip(secrets).map(|(id, secret)| KeyPair { id, secret }).collect()
 }
 
 /// The keys under one of two names that mean the same, and may not both be set.
@@ -168,12 +169,6 @@ fn list(member: &Member, one: &str, many: &str, report: &mut Report) -> Vec<Secr
 /// How the field that holds the keys was spelt, if it was given.
 fn key_name(member: &Member) -> Option<String> {
     ["KEY", "KEYS"].into_iter().find(|field| member.setting(field).is_some()).map(|field| member.name_of(field))
-}
-
-/// The field that put the instance on Bedrock.
-fn bedrock_name(member: &Member) -> String {
-    let bedrock = member.fields.iter().find(|setting| setting.definition.name.starts_with("BEDROCK_"));
-    member.name_of(bedrock.map_or("TYPE", |setting| setting.definition.name))
 }
 
 fn models(member: &Member) -> ModelRules {

@@ -1,6 +1,9 @@
-use aibridge_providers::provider::{Kind, ModelRules, Secret};
+use aibridge_providers::{
+    bedrock::{KeyPair, Protocol, Settings as BedrockSettings},
+    provider::{Kind, ModelRules, Secret},
+};
 
-use super::{BedrockConfig, BedrockProtocol, ProviderConfig, names::Names, no_bedrock_yet};
+use super::{ProviderConfig, bedrock as aws, names::Names};
 use crate::config::{
     report::Report,
     settings::{Origin, Settings},
@@ -45,7 +48,6 @@ fn with_key(
         keys: settings.keys(&format!("{prefix}_KEY")).to_vec(),
         bedrock: None,
         models: ModelRules::default(),
-        disabled: None,
     })
 }
 
@@ -76,11 +78,11 @@ fn bedrock(origin: &Origin, settings: &Settings, names: &mut Names, report: &mut
         }
         _ => {}
     }
-    let protocol = BedrockProtocol::InvokeModel;
-    let region = settings.text("BEDROCK_REGION").map(str::to_owned);
-    let base_url = match (settings.base_url("BEDROCK_BASE_URL"), &region) {
+    let protocol = Protocol::InvokeModel;
+    let region = settings.text("BEDROCK_REGION");
+    let base_url = match (settings.base_url("BEDROCK_BASE_URL"), region) {
         (Some(url), _) => url.clone(),
-        (None, Some(region)) => protocol.base_url(region),
+        (None, Some(region)) => aws::base_url(protocol, region)?,
         (None, None) => {
             if !["BEDROCK_REGION", "BEDROCK_BASE_URL"].iter().any(|option| settings.option(option).origin.is_some()) {
                 report.error(
@@ -91,22 +93,23 @@ fn bedrock(origin: &Origin, settings: &Settings, names: &mut Names, report: &mut
             return None;
         }
     };
-    let disabled = no_bedrock_yet(&origin.name, report);
+    let region = aws::region(region, &base_url, "CODER_AIBRIDGE_BEDROCK_REGION", report);
+    let pairs = keys[0].iter().zip(keys[1]);
     Some(ProviderConfig {
         name: name.to_owned(),
         kind: Kind::Bedrock,
         base_url,
         keys: Vec::new(),
-        bedrock: Some(BedrockConfig {
+        bedrock: Some(BedrockSettings {
+            protocol,
             region,
-            credentials: keys[0].iter().cloned().zip(keys[1].iter().cloned()).collect(),
             model: settings.text("BEDROCK_MODEL").unwrap_or_default().to_owned(),
             small_fast_model: settings.text("BEDROCK_SMALL_FAST_MODEL").unwrap_or_default().to_owned(),
+            credentials: pairs.map(|(id, secret)| KeyPair { id: id.clone(), secret: secret.clone() }).collect(),
             role_arn: None,
-            protocol,
+            external_id: None,
         }),
         models: ModelRules::default(),
-        disabled,
     })
 }
 

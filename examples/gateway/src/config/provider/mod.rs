@@ -5,15 +5,12 @@ mod indexed;
 mod legacy;
 mod names;
 
-use aibridge_providers::provider::{BaseUrl, Instance, Kind, ModelRules, Secret};
-
-pub(crate) use bedrock::{BedrockConfig, BedrockProtocol};
-
-use super::{
-    later::{self, Later, NOT_YET},
-    report::Report,
-    settings::Settings,
+use aibridge_providers::{
+    bedrock::Settings as BedrockSettings,
+    provider::{BaseUrl, Instance, Kind, ModelRules, Secret},
 };
+
+use super::{report::Report, settings::Settings};
 
 /// A provider instance.
 #[derive(Clone, Debug)]
@@ -27,11 +24,9 @@ pub(crate) struct ProviderConfig {
     /// The organisation's keys, in order.
     pub(crate) keys: Vec<Secret>,
     /// For [`Kind::Bedrock`].
-    pub(crate) bedrock: Option<BedrockConfig>,
+    pub(crate) bedrock: Option<BedrockSettings>,
     /// Which models may be asked for.
     pub(crate) models: ModelRules,
-    /// Why it is switched off, if it is.
-    pub(crate) disabled: Option<String>,
 }
 
 impl ProviderConfig {
@@ -42,8 +37,8 @@ impl ProviderConfig {
         for key in &self.keys {
             builder = builder.key(key.clone());
         }
-        match &self.disabled {
-            Some(why) => builder.disabled(why).build(),
+        match &self.bedrock {
+            Some(settings) => builder.bedrock(settings.clone()).build(),
             None => builder.build(),
         }
     }
@@ -63,12 +58,4 @@ pub(super) fn read(settings: &Settings, report: &mut Report) -> Vec<ProviderConf
         );
     }
     providers
-}
-
-/// Warns that an instance on Bedrock is switched off, and says why for those who ask for it.
-fn no_bedrock_yet(name: &str, report: &mut Report) -> Option<String> {
-    later::is_later(Later::Bedrock).then(|| {
-        report.warn(name, format!("Amazon Bedrock {NOT_YET}; the instance is switched off"));
-        "this version cannot reach Amazon Bedrock yet".to_owned()
-    })
 }

@@ -120,11 +120,11 @@ impl Reader<'_> {
         let text = match &node.value {
             Node::Null => return,
             Node::List(elements) if elements.is_empty() => return,
-            Node::List(elements) if kind == Kind::Keys || elements.len() == 1 => elements
+            Node::List(elements) if between(kind).is_some() || elements.len() == 1 => elements
                 .iter()
                 .map(|element| element.value.text(kind))
                 .collect::<Result<Vec<_>, _>>()
-                .map(|texts| texts.join(",")),
+                .map(|texts| texts.join(between(kind).unwrap_or_default().encode_utf8(&mut [0; 4]))),
             other => other.text(kind),
         };
         let line = Some(node.referenced.line());
@@ -132,6 +132,15 @@ impl Reader<'_> {
             Ok(text) => self.given.push(Given { found, level: Level::Yaml, spelling, line, text }),
             Err(problem) => self.report.error(at_line(&spelling, line), problem),
         }
+    }
+}
+
+/// What separates the elements of a list when they are written as one text.
+fn between(kind: Kind) -> Option<char> {
+    match kind {
+        Kind::Keys => Some(','),
+        Kind::Words(between) => Some(between),
+        _ => None,
     }
 }
 

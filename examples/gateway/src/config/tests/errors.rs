@@ -188,29 +188,6 @@ fn flags_are_known_and_have_their_value() {
 }
 
 #[test]
-fn families_that_nothing_reads_yet_are_checked() {
-    refused(
-        env("CODER_EXTERNAL_AUTH_1_TYPE=github"),
-        &["CODER_EXTERNAL_AUTH_1_TYPE: the first index is 1; number EXTERNAL_AUTH from 0"],
-    );
-    refused(
-        env(
-            "CODER_EXTERNAL_AUTH_0_ID=a\nCODER_EXTERNAL_AUTH_0_MCP_URL=nowhere\nCODER_EXTERNAL_AUTH_0_MCP_TOOL_DENY_REGEX=(",
-        ),
-        &[
-            "CODER_EXTERNAL_AUTH_0_MCP_URL: is not a URL; use e.g. https://host/path",
-            "CODER_EXTERNAL_AUTH_0_MCP_TOOL_DENY_REGEX: is not a regular expression (unclosed group); correct it",
-            "CODER_EXTERNAL_AUTH_0_TYPE: is missing; set it, or remove the other variables of that index",
-        ],
-    );
-    refused(
-        env("CODER_AIBRIDGE_MCP_0_NAME=a\nCODER_AIBRIDGE_MCP_0_URL=https://h/\nCODER_AIBRIDGE_MCP_1_NAME=a\n\
-             CODER_AIBRIDGE_MCP_1_URL=https://h/"),
-        &["CODER_AIBRIDGE_MCP_0_NAME and CODER_AIBRIDGE_MCP_1_NAME: both are `a`; give each its own"],
-    );
-}
-
-#[test]
 fn yaml_mistakes_are_placed_and_not_quoted() {
     refused(
         yaml("aibridge:\n  openai_key: canary\n  openai_key: canary\n"),

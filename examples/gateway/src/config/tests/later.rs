@@ -14,10 +14,7 @@ fn what_is_to_come_says_so_and_starts() {
         ("CODER_AIBRIDGE_DUMP_DIR", "/dumps"),
         ("CODER_PROMETHEUS_ENABLE", "true"),
         ("CODER_TRACE_ENABLE", "true"),
-        ("CODER_AIBRIDGE_INJECT_CODER_MCP_TOOLS", "true"),
         ("CODER_OIDC_EMAIL_FIELD", "mail"),
-        ("CODER_EXPERIMENTS", "oauth2,mcp-server-http"),
-        ("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY", "canary"),
     ] {
         let name = variable.trim_start_matches("CODER_").trim_start_matches("AIBRIDGE_");
         let listed = LATER.iter().any(|later| matches!(later, Later::Option(option) if *option == name));
@@ -36,16 +33,4 @@ fn defaults_do_not_warn() {
 fn postgres_is_refused_rather_than_ignored() {
     let errors = served().and_flags("--postgres-url=postgres://user:canary@host/db").errors();
     assert_eq!(errors, ["--postgres-url: this version stores in SQLite only; unset it, and see DATA_DIR"]);
-}
-
-#[test]
-fn a_bedrock_instance_is_kept_and_switched_off() {
-    let given = env("CODER_AIBRIDGE_PROVIDER_0_TYPE=bedrock\nCODER_AIBRIDGE_PROVIDER_0_BEDROCK_REGION=us-east-1");
-    let instance = given.config().providers[0].instance();
-    assert_eq!(instance.name, "bedrock");
-    assert_eq!(instance.disabled.as_deref(), Some("this version cannot reach Amazon Bedrock yet"));
-    assert_eq!(
-        given.warnings(),
-        [format!("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_REGION: Amazon Bedrock {NOT_YET}; the instance is switched off")]
-    );
 }

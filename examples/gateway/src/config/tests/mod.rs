@@ -3,6 +3,7 @@
 mod errors;
 mod instance_errors;
 mod later;
+mod mcp;
 mod precedence;
 mod providers;
 mod secrets;

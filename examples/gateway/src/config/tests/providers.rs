@@ -1,7 +1,7 @@
-use aibridge_providers::provider::Kind;
+use aibridge_providers::{bedrock::Protocol, provider::Kind};
 
 use super::{Given, env};
-use crate::config::{ProviderConfig, provider::BedrockProtocol};
+use crate::config::ProviderConfig;
 
 #[track_caller]
 fn only(given: &Given) -> ProviderConfig {
@@ -61,22 +61,43 @@ fn bedrock_s_own_url_wins_over_the_region_and_mantle_has_another() {
     assert_eq!(url("BEDROCK_BASE_URL=https://vpc.example/"), "https://vpc.example/");
     assert_eq!(url("BASE_URL=https://vpc.example/"), "https://vpc.example/");
     assert_eq!(url("BEDROCK_PROTOCOL=mantle"), "https://bedrock-mantle.eu-west-1.api.aws/anthropic");
+    let china = only(&indexed("TYPE=bedrock BEDROCK_REGION=cn-north-1"));
+    assert_eq!(china.base_url.as_str(), "https://bedrock-runtime.cn-north-1.amazonaws.com.cn/");
 }
 
 #[test]
 fn an_anthropic_instance_with_bedrock_settings_is_on_bedrock() {
     let provider = only(&indexed(
         "TYPE=anthropic BEDROCK_BASE_URL=https://vpc.example/ BEDROCK_ACCESS_KEYS=a,b BEDROCK_ACCESS_KEY_SECRETS=c,d \
-         BEDROCK_MODEL=m BEDROCK_ROLE_ARN=arn:aws:iam::1:role/r BEDROCK_PROTOCOL=mantle",
+         BEDROCK_MODEL=m BEDROCK_ROLE_ARN=arn:aws:iam::1:role/r BEDROCK_EXTERNAL_ID=ext BEDROCK_PROTOCOL=mantle",
     ));
     assert_eq!((provider.name.as_str(), provider.kind), ("anthropic", Kind::Bedrock));
     let bedrock = provider.bedrock.expect("on Bedrock");
-    let pairs: Vec<_> = bedrock.credentials.iter().map(|(key, secret)| (key.expose(), secret.expose())).collect();
+    let pairs: Vec<_> = bedrock.credentials.iter().map(|pair| (pair.id.expose(), pair.secret.expose())).collect();
     assert_eq!(pairs, [("a", "c"), ("b", "d")]);
-    assert_eq!((bedrock.region, bedrock.model.as_str()), (None, "m"));
+    assert_eq!((bedrock.region.as_str(), bedrock.model.as_str()), ("us-east-1", "m"));
     assert_eq!(bedrock.small_fast_model, "global.anthropic.claude-haiku-4-5-20251001-v1:0");
     assert_eq!(bedrock.role_arn.as_deref(), Some("arn:aws:iam::1:role/r"));
-    assert_eq!(bedrock.protocol, BedrockProtocol::Mantle);
+    assert_eq!(bedrock.external_id.as_deref(), Some("ext"));
+    assert_eq!(bedrock.protocol, Protocol::Mantle);
+}
+
+#[test]
+fn a_bedrock_instance_is_in_service_and_signs_for_its_region() {
+    let region = |variables: &str| {
+        let given = indexed(&format!("TYPE=bedrock {variables}"));
+        let instance = only(&given).instance();
+        assert_eq!(instance.disabled, None);
+        (instance.bedrock.expect("settings").region, given.warnings())
+    };
+    assert_eq!(region("BEDROCK_REGION=eu-west-1"), ("eu-west-1".to_owned(), vec![]));
+    let both = "BEDROCK_REGION=eu-west-1 BEDROCK_BASE_URL=https://bedrock-runtime.us-west-2.amazonaws.com";
+    assert_eq!(region(both), ("eu-west-1".to_owned(), vec![]));
+    let url = "BEDROCK_BASE_URL=https://vpce-1.bedrock-runtime.us-west-2.vpce.amazonaws.com";
+    assert_eq!(region(url), ("us-west-2".to_owned(), vec![]));
+    let why = "CODER_AIBRIDGE_PROVIDER_0_BEDROCK_REGION: is not set, and the URL does not tell: requests are signed for \
+               us-east-1";
+    assert_eq!(region("BEDROCK_BASE_URL=https://proxy.example/"), ("us-east-1".to_owned(), vec![why.to_owned()]));
 }
 
 #[test]

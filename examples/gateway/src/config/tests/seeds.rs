@@ -70,7 +70,7 @@ fn several_instances_of_one_type() {
          CODER_AIBRIDGE_PROVIDER_3_BEDROCK_ACCESS_KEY=AKIAIOSFODNN7EXAMPLE
          CODER_AIBRIDGE_PROVIDER_3_BEDROCK_ACCESS_KEY_SECRET=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     let providers = given.config().providers;
-    let seen: Vec<_> = providers.iter().map(|of| (of.name.as_str(), of.kind, of.disabled.is_some())).collect();
+    let seen: Vec<_> = providers.iter().map(|of| (of.name.as_str(), of.kind, of.bedrock.is_some())).collect();
     assert_eq!(
         seen,
         [
@@ -90,10 +90,26 @@ fn external_authentication_with_tools() {
          CODER_EXTERNAL_AUTH_0_CLIENT_SECRET=secret
          CODER_EXTERNAL_AUTH_0_MCP_URL=https://api.githubcopilot.com/mcp/
          CODER_EXTERNAL_AUTH_0_MCP_TOOL_ALLOW_REGEX=(.+_gist.*)
-         CODER_EXTERNAL_AUTH_0_MCP_TOOL_DENY_REGEX=(create_gist)");
-    let warned =
-        given.warnings().into_iter().filter(|warning| warning.starts_with("CODER_EXTERNAL_AUTH_0_TYPE")).count();
-    assert_eq!(warned, 1);
+         CODER_EXTERNAL_AUTH_0_MCP_TOOL_DENY_REGEX=(create_gist)
+         CODER_AIBRIDGE_OPENAI_KEY=k");
+    let warnings = given.warnings();
+    assert!(warnings.len() == 1 && warnings[0].starts_with("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY: is not set"));
+    let key = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    assert_eq!(given.clone().and_env(key).warnings(), [""; 0]);
+    let applications = given.config().mcp.applications;
+    let [github] = applications.as_slice() else { panic!("{applications:?}") };
+    assert_eq!((github.id.as_str(), github.mcp_url.as_str()), ("github", "https://api.githubcopilot.com/mcp/"));
+    assert_eq!(github.token_url.as_str(), "https://github.com/login/oauth/access_token");
+    let given = ["list_gists", "update_gist", "create_gist", "merge"].map(|tool| github.rules.permit(tool));
+    assert_eq!(given, [true, true, false, false]);
+}
+
+#[test]
+fn coder_s_own_tools_by_its_experiments() {
+    let given = env("CODER_EXPERIMENTS=oauth2,mcp-server-http\nCODER_AIBRIDGE_OPENAI_KEY=k");
+    let warned = "CODER_EXPERIMENTS: has no effect without a Coder deployment; set CODER_URL to its URL";
+    assert_eq!(given.warnings(), [warned]);
+    assert!(given.config().mcp.coder.is_none());
 }
 
 #[test]

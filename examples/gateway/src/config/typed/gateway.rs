@@ -1,8 +1,10 @@
 use std::{
     num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
     time::Duration,
 };
 
+use aibridge_tower::actor_headers::ActorHeaderNames;
 use aibridge_tower::breaker::Policy;
 
 use crate::config::{actor_headers, report::Report, settings::Settings};
@@ -22,6 +24,8 @@ pub(crate) struct Gateway {
     pub(crate) recording_policy: RecordingPolicy,
     /// Whether users may bring their own provider credential.
     pub(crate) allow_byok: bool,
+    /// Under which names the provider is told who is asking, if at all.
+    pub(crate) actor_headers: Option<ActorHeaderNames>,
     /// When a provider that keeps failing is left alone; `None` is never.
     pub(crate) breaker: Option<Policy>,
     /// Attempts after a failed one.
@@ -30,6 +34,8 @@ pub(crate) struct Gateway {
     pub(crate) max_concurrency: Option<NonZeroUsize>,
     /// Requests per second and actor, at most.
     pub(crate) rate_limit: Option<NonZeroU32>,
+    /// Where requests and replies are dumped.
+    pub(crate) dump_dir: Option<PathBuf>,
     /// Largest request body in bytes, decoded.
     pub(crate) max_request_bytes: usize,
     /// How long a provider may take to answer its headers; `None` is without limit.
@@ -58,6 +64,7 @@ impl Gateway {
                 _ => RecordingPolicy::Require,
             },
             allow_byok: settings.switch("ALLOW_BYOK"),
+            actor_headers: settings.switch("SEND_ACTOR_HEADERS").then(|| actor_headers::names(settings)),
             breaker: settings.switch("CIRCUIT_BREAKER_ENABLED").then(|| Policy {
                 failures: count(settings, "CIRCUIT_BREAKER_FAILURE_THRESHOLD"),
                 interval: settings.duration("CIRCUIT_BREAKER_INTERVAL"),
@@ -67,6 +74,7 @@ impl Gateway {
             max_retries: count(settings, "MAX_RETRIES"),
             max_concurrency: usize::try_from(settings.number("MAX_CONCURRENCY")).ok().and_then(NonZeroUsize::new),
             rate_limit: u32::try_from(settings.number("RATE_LIMIT")).ok().and_then(NonZeroU32::new),
+            dump_dir: settings.text("DUMP_DIR").map(PathBuf::from),
             max_request_bytes: usize::try_from(settings.number("MAX_REQUEST_BYTES")).unwrap_or(usize::MAX),
             upstream_header_timeout: non_zero(settings.duration("UPSTREAM_HEADER_TIMEOUT")),
         }

@@ -1,4 +1,4 @@
-//! How the copy of a reply is to be read.
+//! How a reply is to be read.
 
 use aibridge_providers::encoding::StreamDecoder;
 use http::{HeaderMap, header};
@@ -23,8 +23,18 @@ pub(crate) fn coding(headers: &HeaderMap) -> Coding {
     }
 }
 
-/// Whether `Content-Type` names an event stream. Parameters may follow.
+/// Whether `Content-Type` names an event stream.
 pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
-    let essence = |value: &[u8]| value.get(..17).is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"));
-    headers.get(header::CONTENT_TYPE).is_some_and(|value| essence(value.as_bytes()))
+    is_type(headers, b"text/event-stream")
+}
+
+/// Whether `Content-Type` names a stream of AWS's frames.
+pub(crate) fn is_frames(headers: &HeaderMap) -> bool {
+    is_type(headers, b"application/vnd.amazon.eventstream")
+}
+
+/// Parameters may follow.
+fn is_type(headers: &HeaderMap, essence: &[u8]) -> bool {
+    let is = |value: &[u8]| value.get(..essence.len()).is_some_and(|start| start.eq_ignore_ascii_case(essence));
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| is(value.as_bytes()))
 }

@@ -1,0 +1,179 @@
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout};
+
+use super::slot::{Slot, State};
+use crate::{
+    Credentials, CredentialsError, Token,
+    backoff::Backoff,
+    credentials::TokenDigest,
+    failure::Failure,
+    session::{self, Session},
+};
+
+/// What an attempt comes to.
+enum Found {
+    /// The session is as it should be.
+    Same,
+    Session(Arc<Session>),
+    NotLinked,
+    Hopeless(TokenDigest),
+    Failed(Failure),
+}
+
+impl Slot {
+    /// Makes the attempt that has been noted in the state.
+    pub(super) fn start(self: &Arc<Slot>) {
+        let ending = Ending(Some(self.clone()));
+        let slot = self.clone();
+        self.context.runtime.spawn(async move {
+            let limit = slot.context.limits.cold_start;
+            let mut finding = std::pin::pin!(slot.find());
+            let found = match timeout(limit, &mut finding).await {
+                Ok(found) => found,
+                Err(_) => {
+                    slot.failed(&Failure::Timeout, "MCP server is slow, its tools come later");
+                    timeout(limit, finding).await.unwrap_or(Found::Failed(Failure::Timeout))
+                }
+            };
+            ending.with(found);
+        });
+    }
+
+    /// Asks for the credential, and opens a session with it if there is none.
+    async fn find(&self) -> Found {
+        let state = self.state.borrow().clone();
+        let Some(credentials) = &self.server.config.credentials else {
+            if state.session.is_some_and(|session| session.is_open()) {
+                return Found::Same;
+            }
+            return self.open(None).await.map_or_else(Found::Failed, Found::Session);
+        };
+        match self.find_with(&**credentials, state).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(server = self.server.config.id, %error, "no credentials for MCP server");
+                Found::Failed(Failure::Credentials)
+            }
+        }
+    }
+
+    async fn find_with(&self, credentials: &dyn Credentials, state: State) -> Result<Found, CredentialsError> {
+        let (actor, server) = (self.keeping.actor, &*self.server.config.id);
+        let Some(mut token) = credentials.token(actor, server).await? else { return Ok(Found::NotLinked) };
+        if state.hopeless == Some(token.digest()) {
+            return Ok(Found::Same);
+        }
+        let mut refused = state.refused == Some(token.digest());
+        if !refused && state.session.is_some_and(|held| held.is_open() && held.credential == token.digest()) {
+            return Ok(Found::Same);
+        }
+        let mut refreshed = false;
+        loop {
+            if refused {
+                if refreshed {
+                    return Ok(Found::Hopeless(token.digest()));
+                }
+                let used = token;
+                token = match credentials.refresh(actor, server, &used).await? {
+                    Some(token) if token.digest() != used.digest() => token,
+                    _ => return Ok(Found::Hopeless(used.digest())),
+                };
+                refreshed = true;
+            }
+            match self.open(Some(&token)).await {
+                Ok(session) => return Ok(Found::Session(session)),
+                Err(Failure::Unauthorized) => refused = true,
+                Err(failure) => return Ok(Found::Failed(failure)),
+            }
+        }
+    }
+
+    async fn open(&self, token: Option<&Token>) -> Result<Arc<Session>, Failure> {
+        session::open(&self.context, &self.server, token, self.keeping.clone()).await
+    }
+
+    /// Ends the attempt.
+    fn found(&self, found: Found) {
+        let now = Instant::now();
+        match &found {
+            Found::Session(_) => {
+                self.server.works();
+                self.context.metrics.connected(&self.server.config.id);
+            }
+            Found::Failed(failure) => self.failed(failure, "MCP server cannot be used, its tools are left out"),
+            Found::Hopeless(_) => self.warn(&Failure::Unauthorized, "MCP server refuses the user's token"),
+            // If it was on this attempt to see whether the server is back, it is now on the next.
+            Found::Same | Found::NotLinked => self.server.outage().release(now),
+        }
+        let mut replaced = None;
+        self.state.send_modify(|state| {
+            state.attempt = None;
+            state.refused = None;
+            if !matches!(found, Found::Failed(_)) {
+                state.trouble = Backoff::default();
+                state.checked = Some(now);
+            }
+            match found {
+                Found::Same => {}
+                Found::Session(session) => {
+                    replaced = state.session.replace(session);
+                    (state.hopeless, state.failure) = (None, None);
+                }
+                Found::NotLinked => {
+                    replaced = state.session.take();
+                    (state.hopeless, state.failure) = (None, Some(Failure::NotLinked));
+                }
+                Found::Hopeless(token) => {
+                    replaced = state.session.take();
+                    (state.hopeless, state.failure) = (Some(token), Some(Failure::Unauthorized));
+                }
+                Found::Failed(failure) => {
+                    // Without news of the credential, the one at hand is as good as it was.
+                    match failure {
+                        Failure::Credentials => state.checked = Some(now),
+                        _ => replaced = state.session.take(),
+                    }
+                    if !failure.is_outage() {
+                        state.trouble.fail(now, &self.context.limits);
+                    }
+                    state.failure = Some(failure);
+                }
+            }
+        });
+        // Not under the lock: this may close the session.
+        drop(replaced);
+    }
+
+    fn failed(&self, failure: &Failure, message: &'static str) {
+        if failure.is_outage() {
+            self.server.outage().fail(Instant::now(), &self.context.limits);
+        }
+        self.warn(failure, message);
+    }
+
+    fn warn(&self, failure: &Failure, message: &'static str) {
+        let server = &*self.server.config.id;
+        tracing::warn!(server, actor = %self.keeping.actor, reason = failure.reason(), error = %failure, "{message}");
+        self.context.metrics.failed(server, failure.reason());
+    }
+}
+
+/// Ends an attempt that does not come to an end itself, because it panics or its runtime goes away: nobody shall wait for it.
+struct Ending(Option<Arc<Slot>>);
+
+impl Ending {
+    fn with(mut self, found: Found) {
+        if let Some(slot) = self.0.take() {
+            slot.found(found);
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(slot) = &self.0 {
+            slot.found(Found::Failed(Failure::Stopped));
+        }
+    }
+}

@@ -1,0 +1,184 @@
+use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, ResourceContents};
+use tokio::time::Instant;
+
+use crate::{Content, Outcome, failure::Failure};
+
+/// How much of an error the records get, in bytes. The model gets all of it.
+const MAX_ERROR: usize = 4 * 1024;
+
+/// What a call came to, for the model and the records.
+pub(crate) fn outcome(called: Result<CallToolResponse, Failure>, since: Instant, max: usize) -> Outcome {
+    let result = called.and_then(|response| match response {
+        CallToolResponse::Complete(result) => Ok(result),
+        _ => Err(Failure::InputRequired),
+    });
+    let (content, error) = match result {
+        Ok(result) => {
+            let failed = result.is_error == Some(true);
+            let content = content(result, max);
+            let text = || content.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            let error = failed.then(text);
+            (content, error)
+        }
+        Err(failure) => {
+            let mut room = Room::new(max);
+            room.text(format!("The tool call failed: {failure}."));
+            (room.content, Some(failure.to_string()))
+        }
+    };
+    let error = error.map(|mut error| {
+        error.truncate(error.floor_char_boundary(MAX_ERROR));
+        error
+    });
+    Outcome::new(content, error, since.elapsed())
+}
+
+/// The result as text and images, no more than `max` bytes of them.
+fn content(result: CallToolResult, max: usize) -> Vec<Content> {
+    let mut room = Room::new(max);
+    let mut has_text = false;
+    for block in result.content {
+        if room.full {
+            break;
+        }
+        has_text |= !matches!(block, ContentBlock::Image(_) | ContentBlock::Audio(_));
+        match block {
+            ContentBlock::Text(text) => room.text(text.text),
+            ContentBlock::Image(image) => room.image(image.mime_type, image.data),
+            ContentBlock::Audio(audio) => room.text(format!("[audio, {}: cannot be shown]", audio.mime_type)),
+            ContentBlock::Resource(embedded) => room.resource(embedded.resource),
+            ContentBlock::ResourceLink(link) => {
+                let mut text = format!("{}: {}", link.name, link.uri);
+                if let Some(description) = link.description {
+                    text = format!("{text}\n{description}");
+                }
+                room.text(text);
+            }
+            _ => room.text("[content of an unknown type]".to_owned()),
+        }
+    }
+    // Servers are to repeat it as text; some do not.
+    if let (false, Some(structured)) = (has_text, result.structured_content) {
+        room.text(structured.to_string());
+    }
+    if room.content.is_empty() {
+        room.text("[the tool returned nothing]".to_owned());
+    }
+    room.content
+}
+
+struct Room {
+    left: usize,
+    max: usize,
+    /// Something has been cut: what comes after it would be misread.
+    full: bool,
+    content: Vec<Content>,
+}
+
+impl Room {
+    fn new(max: usize) -> Room {
+        Room { left: max, max, full: false, content: Vec::new() }
+    }
+
+    fn text(&mut self, mut text: String) {
+        let bytes = text.len();
+        if bytes > self.left {
+            text.truncate(text.floor_char_boundary(self.left));
+            text.push_str(&format!("\n[cut: the result is larger than {} bytes]", self.max));
+            self.full = true;
+        }
+        self.left = self.left.saturating_sub(bytes);
+        self.content.push(Content::Text(text));
+    }
+
+    fn image(&mut self, media_type: String, base64: String) {
+        let bytes = base64.len();
+        if bytes > self.left {
+            let note = format!("[image, {media_type}: left out, the result is larger than {} bytes]", self.max);
+            self.content.push(Content::Text(note));
+            return;
+        }
+        self.left -= bytes;
+        self.content.push(Content::Image { media_type, base64 });
+    }
+
+    fn resource(&mut self, resource: ResourceContents) {
+        match resource {
+            ResourceContents::TextResourceContents { uri, text, .. } => self.text(format!("{uri}\n{text}")),
+            ResourceContents::BlobResourceContents { uri, mime_type, blob, .. } => match mime_type {
+                Some(image) if image.starts_with("image/") => {
+                    self.text(uri);
+                    self.image(image, blob);
+                }
+                other => {
+                    let media_type = other.unwrap_or_else(|| "of unknown type".to_owned());
+                    self.text(format!(
+                        "{uri}\n[resource, {media_type}, {} bytes of base64: cannot be shown]",
+                        blob.len()
+                    ));
+                }
+            },
+            _ => self.text("[a resource of an unknown kind]".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(result: serde_json::Value, max: usize) -> Outcome {
+        outcome(Ok(CallToolResponse::Complete(serde_json::from_value(result).unwrap())), Instant::now(), max)
+    }
+
+    fn texts(outcome: &Outcome) -> Vec<String> {
+        outcome.content.iter().map(ToString::to_string).collect()
+    }
+
+    fn text(text: &str) -> serde_json::Value {
+        json!({"type": "text", "text": text})
+    }
+
+    #[test]
+    fn a_result_is_cut_at_every_limit_within_it_and_at_none_beyond() {
+        let (a, b) = ("aé€", "\u{1F9F1}b");
+        let whole = a.len() + b.len();
+        for max in 0..whole {
+            let texts = texts(&of(json!({"content": [text(a), text(b), text("more")]}), max));
+            let note = format!("\n[cut: the result is larger than {max} bytes]");
+            let kept: String = texts.iter().map(|text| text.strip_suffix(&note).unwrap_or(text)).collect();
+            assert!(
+                kept.len() <= max && max - kept.len() < 4 && [a, b].concat().starts_with(&kept),
+                "{max}: {texts:?}"
+            );
+            assert_eq!(texts.iter().filter(|text| text.ends_with(&note)).count(), 1);
+        }
+        assert_eq!(texts(&of(json!({"content": [text(a), text(b)]}), whole)), [a, b]);
+    }
+
+    #[test]
+    fn structured_content_is_given_where_there_is_no_text() {
+        let image = json!({"type": "image", "mimeType": "image/png", "data": "AA=="});
+        for (result, given) in [
+            (json!({"structuredContent": {"a": [1]}}), vec![r#"{"a":[1]}"#]),
+            (json!({"content": [image], "structuredContent": 1}), vec!["[image/png]", "1"]),
+            (json!({"content": [text("a")], "structuredContent": 1}), vec!["a"]),
+            (json!({"content": []}), vec!["[the tool returned nothing]"]),
+        ] {
+            assert_eq!(texts(&of(result, 100)), given);
+        }
+    }
+
+    #[test]
+    fn the_error_is_the_text_of_the_result_and_no_longer_than_records_take() {
+        let failed = of(json!({"content": [text("no"), text("way")], "isError": true}), 100);
+        assert_eq!(failed.error.as_deref(), Some("no\nway"));
+        assert_eq!(of(json!({"content": [text("no")], "isError": false}), 100).error, None);
+        let long = Failure::Rpc { code: -1, message: "é".repeat(10_000).into() };
+        let failed = outcome(Err(long), Instant::now(), 100);
+        assert_eq!(failed.error.unwrap().len(), MAX_ERROR - 1);
+        assert!(failed.content[0].to_string().ends_with("\n[cut: the result is larger than 100 bytes]"));
+    }
+}

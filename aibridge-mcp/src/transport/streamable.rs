@@ -1,0 +1,136 @@
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use http::{HeaderName, HeaderValue};
+use reqwest::{Client, Error};
+use rmcp::{
+    model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage},
+    transport::{
+        common::client_side_sse::BoxedSseResponse,
+        streamable_http_client::{
+            AuthRequiredError, HttpStatusError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
+        },
+    },
+};
+use tokio::sync::Notify;
+
+/// reqwest's client as rmcp uses it, of one session.
+///
+/// rmcp has what it does; this makes its errors say no URL and always say the status, and notices when rmcp opens a session
+/// again that the server forgot.
+#[derive(Clone)]
+pub(crate) struct StreamableClient {
+    client: Client,
+    opened: Arc<AtomicBool>,
+    /// Told when a session has been opened again: a server that forgets sessions was most likely restarted, and may
+    /// have other tools now.
+    reopened: Arc<Notify>,
+}
+
+type Result<T> = std::result::Result<T, StreamableHttpError<Error>>;
+
+impl StreamableClient {
+    pub(crate) fn new(client: Client, reopened: Arc<Notify>) -> StreamableClient {
+        StreamableClient { client, opened: Arc::default(), reopened }
+    }
+}
+
+impl StreamableHttpClient for StreamableClient {
+    type Error = Error;
+
+    async fn post_message(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session: Option<Arc<str>>,
+        token: Option<String>,
+        headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<StreamableHttpPostResponse> {
+        self.client.post_message(uri, message, session, token, headers).await.map_err(clear)
+    }
+
+    async fn post_message_with_max_sse_event_size(
+        &self,
+        uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session: Option<Arc<str>>,
+        token: Option<String>,
+        headers: HashMap<HeaderName, HeaderValue>,
+        max_event: usize,
+    ) -> Result<StreamableHttpPostResponse> {
+        let initialize = matches!(
+            &message,
+            JsonRpcMessage::Request(request) if matches!(request.request, ClientRequest::InitializeRequest(_))
+        );
+        let response = self
+            .client
+            .post_message_with_max_sse_event_size(uri, message, session, token, headers, max_event)
+            .await
+            .map_err(clear)?;
+        if initialize && self.opened.swap(true, Ordering::Relaxed) {
+            self.reopened.notify_one();
+        }
+        Ok(response)
+    }
+
+    async fn delete_session(
+        &self,
+        uri: Arc<str>,
+        session: Arc<str>,
+        token: Option<String>,
+        headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<()> {
+        self.client.delete_session(uri, session, token, headers).await.map_err(clear)
+    }
+
+    async fn get_stream(
+        &self,
+        uri: Arc<str>,
+        session: Option<Arc<str>>,
+        last_event: Option<String>,
+        token: Option<String>,
+        headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<BoxedSseResponse> {
+        self.client.get_stream(uri, session, last_event, token, headers).await.map_err(clear)
+    }
+
+    async fn get_stream_with_max_sse_event_size(
+        &self,
+        uri: Arc<str>,
+        session: Option<Arc<str>>,
+        last_event: Option<String>,
+        token: Option<String>,
+        headers: HashMap<HeaderName, HeaderValue>,
+        max_event: usize,
+    ) -> Result<BoxedSseResponse> {
+        self.client
+            .get_stream_with_max_sse_event_size(uri, session, last_event, token, headers, max_event)
+            .await
+            .map_err(clear)
+    }
+}
+
+/// The error without URL and body, and with its status.
+///
+/// rmcp has a variant for a 401 that comes with a challenge. Without one, and for other statuses, its error is a text that
+/// begins with `HTTP <status>`.
+fn clear(error: StreamableHttpError<Error>) -> StreamableHttpError<Error> {
+    match error {
+        StreamableHttpError::Client(error) => StreamableHttpError::Client(error.without_url()),
+        StreamableHttpError::UnexpectedServerResponse(text) => match status(&text) {
+            Some(401) => StreamableHttpError::AuthRequired(AuthRequiredError::new(String::new())),
+            Some(status) => HttpStatusError::new(status, None).into(),
+            None => StreamableHttpError::UnexpectedServerResponse("not a message".into()),
+        },
+        error => error,
+    }
+}
+
+fn status(text: &str) -> Option<u16> {
+    text.strip_prefix("HTTP ")?.get(..3)?.parse().ok()
+}

@@ -1,0 +1,69 @@
+use super::*;
+
+#[tokio::test]
+async fn a_session_that_the_server_forgot_is_opened_again_unseen() {
+    let fake = Fake::legacy(&["echo"]).await;
+    let mcp = mcp([Server::new("s", fake.url.clone())]);
+    mcp.tools(ANN).await;
+    fake.forget_sessions();
+    fake.set_tools(&["echo", "more"]);
+    assert_eq!(text(&call_with(&mcp, ANN, "s", "echo", json!({"text": "again"})).await), r#"{"text":"again"}"#);
+    assert_eq!(fake.count("POST initialize"), 2);
+    // It was restarted, so it is asked for its tools again.
+    fake.sees("POST tools/list", 2).await;
+    while mcp.known(ANN).unwrap().listed.len() < 2 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_closed_when_the_actor_is_idle_and_when_the_host_ends() {
+    let fake = Fake::legacy(&["echo"]).await;
+    let mcp = mcp([Server::new("s", fake.url.clone())]);
+    mcp.tools(ANN).await;
+    mcp.tools(BOB).await;
+    fake.sees("GET", 2).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(14 * 60)).await;
+    assert!(mcp.known(ANN).is_some());
+    tokio::time::advance(Duration::from_secs(2 * 60)).await;
+    tokio::time::resume();
+    timeout(LONG, fake.sees("DELETE", 1)).await.unwrap();
+    assert!(mcp.known(ANN).is_some());
+    assert!(mcp.known(BOB).is_none());
+    mcp.tools(BOB).await;
+    mcp.close().await;
+    assert_eq!(fake.count("DELETE"), 3);
+}
+
+#[tokio::test]
+async fn the_number_of_actors_is_bounded() {
+    let fake = Fake::legacy(&["echo"]).await;
+    let mcp = limited([Server::new("s", fake.url.clone())], |limits| limits.max_actors = 3);
+    for actor in 1..=5 {
+        mcp.tools(Uuid::from_u128(actor)).await;
+    }
+    fake.sees("DELETE", 2).await;
+    assert_eq!((fake.count("POST initialize"), fake.count("DELETE")), (5, 2));
+}
+
+#[test]
+fn sessions_outlive_the_runtimes_that_ask() {
+    let home = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let fake = home.block_on(Fake::legacy(&["echo"]));
+    let mcp = Mcp::builder().runtime(home.handle().clone()).server(Server::new("s", fake.url.clone())).build().unwrap();
+    for _ in 0..3 {
+        let guest = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        guest.block_on(async {
+            assert_eq!(mcp.tools(ANN).await.listed.len(), 1);
+            assert_eq!(text(&call(&mcp, ANN, "s", "echo").await), "{}");
+        });
+    }
+    assert_eq!(fake.count("POST initialize"), 1);
+    drop(home);
+    let guest = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    guest.block_on(async {
+        assert!(call(&mcp, ANN, "s", "echo").await.error.is_some());
+        timeout(LONG, mcp.tools(BOB)).await.unwrap();
+    });
+}

@@ -1,0 +1,121 @@
+use super::*;
+
+fn replied(rounds: &[&str]) -> Outcome {
+    run(rounds.len(), |exchange, at, _| exchange.reply(Bytes::copy_from_slice(rounds[at].as_bytes())))
+}
+
+fn completion(id: &str, message: &Value, reason: &str, figures: &Value) -> String {
+    json!({"id": id, "object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": reason}],
+        "usage": figures, "service_tier": "default"})
+    .to_string()
+}
+
+fn calling(id: &str, content: Value, calls: Value) -> String {
+    let message =
+        json!({"role": "assistant", "content": content, "tool_calls": calls, "refusal": null, "annotations": []});
+    completion(id, &message, "tool_calls", &figures(10, 3))
+}
+
+fn answer(id: &str, text: &str) -> String {
+    completion(id, &json!({"role": "assistant", "content": text}), "stop", &figures(20, 5))
+}
+
+#[test]
+fn a_reply_without_calls_of_ours_keeps_its_bytes() {
+    for text in [
+        answer("c1", "hi").as_str(),
+        &format!(
+            "{:#}\n",
+            calling("c1", Value::Null, json!([called("call_1", "read", "{}")])).parse::<Value>().unwrap()
+        ),
+        r#"{"error":{"message":"no"}}"#,
+        r#"{"choices":[]}"#,
+        "not json",
+        "",
+    ] {
+        let outcome = replied(&[text]);
+        assert_eq!((outcome.bytes.as_str(), outcome.next.as_slice(), outcome.kept), (text, &["end"][..], None));
+    }
+}
+
+#[test]
+fn rounds_are_merged_into_the_last_reply() {
+    let calls = json!([called("call_1", "bmcp_a", r#"{"x": 1}"#), called("call_2", "bmcp_a", "")]);
+    let rounds = [
+        calling("c1", Value::Null, calls.clone()),
+        calling("c2", json!("Two. \u{e9}"), json!([called("call_3", "bmcp_b", "{}")])),
+        answer("c3", "Three."),
+    ];
+    let outcome = replied(&rounds.each_ref().map(String::as_str));
+    assert_eq!(outcome.next, ["again", "again", "end"]);
+    let sum = json!({"prompt_tokens": 40, "completion_tokens": 11, "total_tokens": 51, "prompt_tokens_details": {"cached_tokens": 6},
+        "completion_tokens_details": {"reasoning_tokens": 11}});
+    let message = json!({"role": "assistant", "content": "Two. \u{e9}Three."});
+    assert_eq!(outcome.bytes, completion("c1", &message, "stop", &sum));
+    assert_eq!(
+        outcome.messages,
+        json!([
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": null, "tool_calls": calls, "annotations": []},
+            result("call_1", r#"bmcp_a of {"x":1}"#),
+            result("call_2", "bmcp_a of {}"),
+            {"role": "assistant", "content": "Two. \u{e9}", "tool_calls": [called("call_3", "bmcp_b", "{}")], "annotations": []},
+            result("call_3", "bmcp_b of {}"),
+        ]),
+    );
+    assert_eq!(outcome.calls[1][0].reply_id.as_deref(), Some("c2"));
+}
+
+#[test]
+fn text_before_an_empty_last_reply_is_not_lost() {
+    let first = calling("c1", json!("Said."), json!([called("call_1", "bmcp_a", "{}")]));
+    let last = completion("c2", &json!({"role": "assistant", "content": null, "reasoning": "r"}), "stop", &Value::Null);
+    let outcome = replied(&[&first, &last]);
+    let message = json!({"role": "assistant", "content": "Said.", "reasoning": "r"});
+    assert_eq!(outcome.bytes, completion("c1", &message, "stop", &Value::Null));
+}
+
+#[test]
+fn of_a_mixed_turn_the_client_gets_its_own_calls() {
+    let own = called("call_1", "read", "{}");
+    let all = json!([called("call_0", "bmcp_b", "{}"), own, called("call_2", "bmcp_a", "{}")]);
+    let first = calling("c0", json!("One."), json!([called("call_9", "bmcp_a", "{}")]));
+    let outcome = replied(&[&first, &calling("c1", json!("Both."), all.clone())]);
+    assert_eq!(outcome.next, ["again", "finish"]);
+    let reply: Value = outcome.bytes.parse().unwrap();
+    let message = &reply["choices"][0]["message"];
+    assert_eq!((&message["tool_calls"], &message["content"]), (&json!([own]), &json!("One.Both.")));
+    assert_eq!((&reply["choices"][0]["finish_reason"], &reply["id"]), (&json!("tool_calls"), &json!("c0")));
+    let kept = outcome.kept.unwrap();
+    assert_eq!(kept.keys, ["call_1"]);
+    let hidden: Value = serde_json::from_slice(&[b"[", &kept.hidden[..], b"]"].concat()).unwrap();
+    let roles: Vec<_> = hidden.as_array().unwrap().iter().map(|it| it["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["assistant", "tool", "assistant", "tool", "tool"]);
+    assert_eq!((&hidden[2]["tool_calls"], &hidden[2]["content"]), (&all, &json!("Both.")));
+}
+
+#[test]
+fn a_reply_cut_by_a_limit_ends_the_exchange() {
+    let message = json!({"role": "assistant", "content": "So", "tool_calls": [called("call_1", "bmcp_a", "{\"x")]});
+    let outcome = replied(&[&completion("c1", &message, "length", &figures(1, 1))]);
+    assert_eq!((outcome.next.as_slice(), outcome.calls[0].len()), (&["end"][..], 1));
+    assert_eq!(
+        outcome.bytes,
+        completion("c1", &json!({"role": "assistant", "content": "So"}), "length", &figures(1, 1))
+    );
+}
+
+#[test]
+fn a_later_reply_that_is_none_passes() {
+    let first = calling("c1", Value::Null, json!([called("call_1", "bmcp_a", "{}")]));
+    assert_eq!(replied(&[&first, r#"{"error":{}}"#]).bytes, r#"{"error":{}}"#);
+}
+
+#[test]
+fn an_exchange_can_be_cut_short_where_a_call_was_made() {
+    let mut exchange = exchange();
+    let body = calling("c1", json!("Looking."), json!([called("call_1", "bmcp_a", "{}")]));
+    assert_eq!(exchange.reply(body.into()).next, Next::Again);
+    let message = json!({"role": "assistant", "content": "Looking.", "refusal": null, "annotations": []});
+    assert_eq!(exchange.cut_short(), completion("c1", &message, "stop", &figures(10, 3)));
+}

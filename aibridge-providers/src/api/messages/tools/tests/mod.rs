@@ -1,0 +1,5 @@
+mod blocking;
+mod measure;
+mod mixed;
+mod play;
+mod streams;

@@ -1,0 +1,164 @@
+//! Who is asking, for the provider: [`ActorHeadersLayer`] adds the actor's id and name to the headers that go upstream.
+//!
+//! Headers a client sends under these names never reach a provider, whether the layer is there or not; see
+//! [`headers::to_provider`](aibridge_providers::provider::headers::to_provider) for names that begin with
+//! `X-AI-Bridge-Actor`, and the layer for the others.
+//!
+//! | needs | adds |
+//! | --- | --- |
+//! | [`Actor`] | headers to what goes to the provider |
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{HeaderName, HeaderValue, Request};
+use serde_json::Value;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{auth::Actor, context::Added};
+
+/// The names of the headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ActorHeaderNames {
+    /// For the id. Default: `X-AI-Bridge-Actor-ID`.
+    pub id: HeaderName,
+    /// For the username. Default: `X-AI-Bridge-Actor-Metadata-Username`.
+    pub username: HeaderName,
+    /// For the e-mail address, the actor's `email` metadata. Default: none, and it is not sent.
+    pub email: Option<HeaderName>,
+}
+
+impl Default for ActorHeaderNames {
+    fn default() -> ActorHeaderNames {
+        ActorHeaderNames {
+            id: HeaderName::from_static("x-ai-bridge-actor-id"),
+            username: HeaderName::from_static("x-ai-bridge-actor-metadata-username"),
+            email: None,
+        }
+    }
+}
+
+/// Adds [`ActorHeaders`].
+#[derive(Clone, Debug)]
+pub struct ActorHeadersLayer {
+    names: Option<Arc<ActorHeaderNames>>,
+}
+
+impl ActorHeadersLayer {
+    /// Sends the headers of those names; `None` sends none.
+    pub fn new(names: impl Into<Option<ActorHeaderNames>>) -> ActorHeadersLayer {
+        ActorHeadersLayer { names: names.into().map(Arc::new) }
+    }
+}
+
+impl<S> Layer<S> for ActorHeadersLayer {
+    type Service = ActorHeaders<S>;
+
+    fn layer(&self, inner: S) -> ActorHeaders<S> {
+        ActorHeaders { inner, names: self.names.clone() }
+    }
+}
+
+/// Tells the provider who is asking. See the [module](self) documentation.
+#[derive(Clone, Debug)]
+pub struct ActorHeaders<S> {
+    inner: S,
+    names: Option<Arc<ActorHeaderNames>>,
+}
+
+impl<S, B> Service<Request<B>> for ActorHeaders<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> S::Future {
+        if let Some(names) = &self.names
+            && let Some(added) = request.extensions().get::<Actor>().map(|actor| names.headers(actor))
+        {
+            // The layers further in replace what the client sent under these names.
+            request.extensions_mut().insert(Added(added));
+        }
+        self.inner.call(request)
+    }
+}
+
+impl ActorHeaderNames {
+    /// What is known of `actor`. An empty value stands for what cannot be sent, so that a client's never passes for it.
+    fn headers(&self, actor: &Actor) -> Arc<[(HeaderName, HeaderValue)]> {
+        let value = |text: &str| HeaderValue::from_bytes(text.as_bytes()).unwrap_or(HeaderValue::from_static(""));
+        let email = actor.metadata.get("email").and_then(Value::as_str).unwrap_or_default();
+        let id = (self.id.clone(), value(&actor.id.to_string()));
+        let username = (self.username.clone(), value(&actor.username));
+        [id, username].into_iter().chain(self.email.clone().map(|name| (name, value(email)))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Ready, ready};
+
+    use http::HeaderMap;
+    use serde_json::{Map, json};
+    use tower::{ServiceExt as _, service_fn};
+
+    use super::*;
+    use crate::{context::final_headers, testing};
+
+    /// The headers that reach the provider.
+    async fn sent(names: Option<ActorHeaderNames>, request: Request<()>) -> HeaderMap {
+        let provider = |request: Request<()>| -> Ready<Result<HeaderMap, ()>> {
+            ready(Ok(final_headers(request.headers(), request.extensions())))
+        };
+        ActorHeadersLayer::new(names).layer(service_fn(provider)).oneshot(request).await.unwrap()
+    }
+
+    fn request() -> Request<()> {
+        let email = Map::from_iter([("email".to_owned(), json!("ali@example.com"))]);
+        Request::builder()
+            .header("x-ai-bridge-actor-id", "forged")
+            .header("x-who", "forged")
+            .header("x-who", "twice")
+            .extension(testing::actor().metadata(email))
+            .body(())
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_provider_is_told_id_and_username_and_the_address_only_if_it_has_a_name() {
+        let headers = sent(Some(ActorHeaderNames::default()), request()).await;
+        assert_eq!(headers["x-ai-bridge-actor-id"], "00000000-0000-0000-0000-000000000007");
+        assert_eq!(headers["x-ai-bridge-actor-metadata-username"], "ali");
+        assert!(!headers.values().any(|value| value == "ali@example.com"));
+        let names = ActorHeaderNames { email: Some(HeaderName::from_static("x-mail")), ..ActorHeaderNames::default() };
+        assert_eq!(sent(Some(names), request()).await["x-mail"], "ali@example.com");
+    }
+
+    #[tokio::test]
+    async fn a_client_cannot_speak_for_another_actor_under_any_of_the_names() {
+        let names = ActorHeaderNames { id: HeaderName::from_static("x-who"), ..ActorHeaderNames::default() };
+        let headers = sent(Some(names), request()).await;
+        let values: Vec<_> = headers.get_all("x-who").iter().collect();
+        assert_eq!(values, ["00000000-0000-0000-0000-000000000007"]);
+        assert!(!headers.contains_key("x-ai-bridge-actor-id"));
+        assert!(!sent(None, request()).await.contains_key("x-ai-bridge-actor-id"));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_no_header_can_carry_is_sent_empty() {
+        let mut request = request();
+        request.extensions_mut().insert(Actor::new(uuid::Uuid::nil(), "a\nb"));
+        let headers = sent(Some(ActorHeaderNames::default()), request).await;
+        assert_eq!(headers["x-ai-bridge-actor-metadata-username"], "");
+    }
+}

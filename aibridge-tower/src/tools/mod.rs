@@ -1,0 +1,39 @@
+//! MCP tools that the client knows nothing of: [`ToolsLayer`] adds the actor's tools to the request, runs the calls the
+//! model makes to them, and asks the provider again with the results, until it asks for none. The client sees one reply.
+//!
+//! Where the tools come from is a [`ToolSource`]; [`Mcp`](aibridge_mcp) is the one for MCP servers. Nothing changes for
+//! requests that get no tools: those of actors without any, and those that agents make beside the conversation.
+//!
+//! A stream flows while rounds go on: only the blocks of injected calls and the seams between rounds are taken out of it. A
+//! reply that holds calls of the client's own, too, ends there; what the client has not seen of it is kept (in memory, for
+//! an hour after its last use) and put back into the conversation when the client returns with its results.
+//!
+//! It stands outside [`Record`](crate::record), which so sees every round trip with the provider as one interception.
+//! Each injected call is recorded on it, with what came of it.
+//!
+//! | needs | adds |
+//! | --- | --- |
+//! | [`Actor`](crate::auth::Actor), [`ProviderRoute`](crate::ProviderRoute), [`AiBody`](crate::parse::AiBody); [`Interception`](crate::record::Interception) in the response, for records | tools to the body; to the requests of further rounds the `Interception` |
+
+mod answer;
+mod blocking;
+mod body;
+mod collect;
+mod future;
+mod history;
+mod layer;
+mod metrics;
+mod prepare;
+mod round;
+mod service;
+mod turn;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub use aibridge_mcp::ToolSource;
+pub use body::ResponseBody;
+pub use future::ResponseFuture;
+pub use layer::ToolsLayer;
+pub use service::Tools;

@@ -1,0 +1,103 @@
+//! A further round of a stream.
+
+use std::future::poll_fn;
+
+use aibridge_providers::{
+    api::{Reason, Refusal, tools::Call},
+    encoding::StreamDecoder,
+};
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{collect::collect, turn::Turn, watch::Watch};
+use crate::{
+    BoxError,
+    encoded::{Coding, coding, is_event_stream},
+    parse::AiBody,
+    refuse,
+};
+
+/// What is read of a provider's error.
+const ERROR_LIMIT: usize = 64 * 1024;
+
+/// What came of the calls of a round.
+pub(super) enum Came<S, B> {
+    /// The provider answers again.
+    Round {
+        /// What goes on.
+        turn: Box<Turn<S>>,
+        /// The stream.
+        body: B,
+        /// How it is coded, if it is.
+        decoder: Option<StreamDecoder>,
+    },
+    /// The client's stream ends with these bytes.
+    End(Bytes),
+}
+
+/// Runs `calls`, and asks the provider for the next round, or ends the turn if `last`.
+pub(super) async fn go_on<S, B>(mut turn: Box<Turn<S>>, calls: Vec<Call>, last: bool) -> Came<S, B>
+where
+    S: Service<Request, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let watch = Watch::new(turn.runner.interception.clone());
+    let answers = turn.run(calls).await;
+    if last {
+        let bytes = turn.finish(&answers);
+        watch.over();
+        return Came::End(bytes);
+    }
+    let Some(request) = turn.next(&answers) else {
+        watch.over();
+        return Came::End(turn.refuse(&unreadable()));
+    };
+    let response = call(&mut turn.inner, request).await.map_err(Into::<BoxError>::into);
+    watch.over();
+    let response = match response {
+        Ok(response) => response,
+        Err(error) => {
+            return Came::End(turn.refuse(&refuse::refusal_of(error.as_ref())));
+        }
+    };
+    let (head, body) = response.into_parts();
+    if !head.status.is_success() {
+        let body = collect(body, ERROR_LIMIT).await.unwrap_or_else(|(part, _)| part);
+        let body = plain(&head.headers, body);
+        return Came::End(turn.exchange.provider_error(head.status.as_u16(), &body));
+    }
+    match coding(&head.headers) {
+        _ if !is_event_stream(&head.headers) => Came::End(turn.refuse(&unreadable())),
+        Coding::Plain => Came::Round { turn, body, decoder: None },
+        Coding::Coded(decoder) => Came::Round { turn, body, decoder: Some(decoder) },
+        Coding::Unreadable => Came::End(turn.refuse(&unreadable())),
+    }
+}
+
+type Request = http::Request<AiBody>;
+
+/// Calls a service once it is ready.
+pub(super) async fn call<S: Service<Request>>(inner: &mut S, request: Request) -> Result<S::Response, S::Error> {
+    poll_fn(|cx| inner.poll_ready(cx)).await?;
+    inner.call(request).await
+}
+
+/// `body` without its coding, as far as that can be undone.
+pub(super) fn plain(headers: &HeaderMap, body: Bytes) -> Bytes {
+    match coding(headers) {
+        Coding::Plain => body,
+        Coding::Coded(mut decoder) => decoder.feed(&body).unwrap_or_default(),
+        Coding::Unreadable => Bytes::new(),
+    }
+}
+
+fn unreadable() -> Refusal {
+    Refusal::new(
+        Reason::ProviderTruncated,
+        "aibridge: the provider's answer to a tool result cannot be read; try again",
+    )
+}

@@ -1,0 +1,70 @@
+use std::{
+    mem,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use aibridge_providers::provider::Endpoint;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::{ResponseBody, ResponseFuture, layer::Settings};
+use crate::{BoxError, ProviderRoute, auth::Actor, parse::AiBody};
+
+/// Gives tools and runs them. See the [module](super) documentation.
+#[derive(Clone, Debug)]
+pub struct Tools<S> {
+    inner: S,
+    settings: Option<Arc<Settings>>,
+}
+
+impl<S> Tools<S> {
+    pub(super) fn new(inner: S, settings: Option<Arc<Settings>>) -> Tools<S> {
+        Tools { inner, settings }
+    }
+}
+
+impl<S, B> Service<Request<AiBody>> for Tools<S>
+where
+    S: Service<Request<AiBody>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody<S, B>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<AiBody>) -> Self::Future {
+        let actor = request.extensions().get::<Actor>().map(|actor| actor.id);
+        let (settings, actor) = match (&self.settings, actor) {
+            (Some(settings), Some(actor)) if takes_tools(&request) => (settings, actor),
+            _ => return ResponseFuture::direct(self.inner.call(request)),
+        };
+        // A clone may not be ready: leave it behind, carry off the service that `poll_ready` drove.
+        let clone = self.inner.clone();
+        let inner = mem::replace(&mut self.inner, clone);
+        match settings.source.known(actor) {
+            Some(toolbox) => ResponseFuture::begin(inner, settings.clone(), actor, toolbox, request),
+            None => {
+                let tools = settings.source.tools(actor);
+                ResponseFuture::wait(tools, inner, settings.clone(), actor, request)
+            }
+        }
+    }
+}
+
+/// Whether the route is one whose requests are given tools. What only the body tells is for
+/// [`inject`](aibridge_providers::api::tools::inject).
+fn takes_tools(request: &Request<AiBody>) -> bool {
+    let route = request.extensions().get::<ProviderRoute>();
+    route
+        .is_some_and(|route| matches!(route.endpoint, Endpoint::Intercepted(_)) && !route.pattern.ends_with("/compact"))
+}

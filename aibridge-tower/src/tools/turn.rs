@@ -1,0 +1,116 @@
+//! One request of a client's, from its first round to its last.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use aibridge_mcp::Toolbox;
+use aibridge_providers::{
+    api::{
+        Refusal,
+        tools::{Answer, Call, Exchange, Finish},
+    },
+    json::Document,
+};
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use http::{Request, request::Parts};
+use uuid::Uuid;
+
+use super::{
+    answer::{Model, Runner},
+    layer::Settings,
+};
+use crate::{parse::AiBody, record::Interception};
+
+/// What stays the same while rounds go by, and what they have come to.
+pub(super) struct Turn<S> {
+    pub(super) inner: S,
+    pub(super) exchange: Exchange,
+    pub(super) runner: Runner,
+    head: Parts,
+    body: AiBody,
+    rounds: usize,
+}
+
+impl<S> Turn<S> {
+    /// Before the first round, with the request as it is about to be sent.
+    pub(super) fn new(
+        inner: S,
+        settings: Arc<Settings>,
+        actor: Uuid,
+        toolbox: Arc<Toolbox>,
+        names: Arc<BTreeSet<String>>,
+        request: &Request<AiBody>,
+    ) -> Turn<S> {
+        let (head, body) = request.clone().into_parts();
+        let exchange = Exchange::new(body.api(), names);
+        let runner = Runner { settings, actor, toolbox, interception: None, model: Model::of(&head, &body) };
+        Turn { inner, exchange, runner, head, body, rounds: 0 }
+    }
+
+    /// Ends a stream with an error of the gateway's.
+    pub(super) fn refuse(&mut self, refusal: &Refusal) -> Bytes {
+        self.exchange.provider_error(refusal.reason.status().as_u16(), &self.body.api().format().body(refusal))
+    }
+
+    /// The first round has been answered.
+    pub(super) fn begun(&mut self, interception: Option<Interception>) {
+        if let Some(interception) = &interception {
+            self.head.extensions.insert(interception.clone());
+        }
+        self.runner.interception = interception;
+    }
+
+    /// Whether the model has been told that there are no more rounds.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.rounds > self.runner.settings.max_rounds
+    }
+
+    /// Runs the calls of a reply, some at a time, and gives the answers in the order of the calls.
+    pub(super) async fn run(&mut self, calls: Vec<Call>) -> Vec<Answer> {
+        self.rounds += 1;
+        if self.is_exhausted() {
+            return calls.into_iter().map(|call| self.runner.refuse(&call, LIMIT)).collect();
+        }
+        let runner = &self.runner;
+        stream::iter(calls).map(|call| runner.answer(call)).buffered(runner.settings.parallel).collect().await
+    }
+
+    /// The next round's request.
+    pub(super) fn next(&mut self, answers: &[Answer]) -> Option<Request<AiBody>> {
+        let sent = self.sent()?;
+        let bytes = self.exchange.next_request(&sent, answers);
+        let mut request = Request::from_parts(self.head.clone(), self.body.clone());
+        AiBody::edit(&mut request, bytes);
+        // What is kept is what was sent: a further round continues it.
+        self.body = request.body().clone();
+        Some(request)
+    }
+
+    /// The end of a turn in which the client has calls of its own to run.
+    pub(super) fn finish(&mut self, answers: &[Answer]) -> Bytes {
+        match self.sent() {
+            Some(sent) => {
+                let finish = self.exchange.finish(&sent, answers);
+                self.end(finish)
+            }
+            None => Bytes::new(),
+        }
+    }
+
+    /// The end of any turn.
+    pub(super) fn end(&mut self, finish: Finish) -> Bytes {
+        if let Some(kept) = finish.kept {
+            self.runner.settings.history.keep(self.runner.actor, kept);
+        }
+        finish.bytes
+    }
+
+    /// The body of the last round's request. It has been parsed before it was sent, so that it is there.
+    fn sent(&self) -> Option<Document> {
+        self.body.outgoing()
+    }
+}
+
+/// What the model is told after the last round in which tools are run.
+pub(super) const LIMIT: &str = "The limit of tool calls for this request is reached and this call was not run. Do not \
+                                call this tool again; answer with what is known.";

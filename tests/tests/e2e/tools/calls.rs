@@ -1,0 +1,158 @@
+//! Calls that run, and what comes of them.
+
+use aibridge_mcp::Content;
+use aibridge_store::record::Outcome as End;
+use serde_json::json;
+
+use super::{
+    Does, Rig, Says,
+    source::{SERVER_URL, failed, result},
+    tokens, tools, ways,
+};
+
+const ASK: &str = r#"{"q":"a"}"#;
+const OTHER: &str = r#"{"q":"b"}"#;
+
+#[tokio::test]
+async fn one_call_is_run_and_the_client_sees_one_reply() {
+    for way in ways() {
+        let rig = Rig::new(&[("look", Does::Echoes)]).await;
+        let says = [Says::calls("r1", &[("c1", "bmcp_srv_look", ASK)]), Says::text("r2", "It is so.")];
+        let seen = rig.exchange(way, &says).await;
+        assert_eq!(seen.text, "Let me see. It is so.", "{way:?}");
+        assert_eq!((seen.id.as_str(), seen.stop.as_str()), ("r1", way.end_of_text()));
+        assert_eq!(seen.tokens, (18, 8), "the sum of the rounds");
+        assert!(seen.calls.is_empty());
+
+        let first = rig.asked(way).await;
+        assert_eq!((first.tools, first.talk), (vec!["bmcp_srv_look".to_owned()], vec!["user: Hi".to_owned()]));
+        let second = rig.asked(way).await;
+        assert_eq!(second.tools, ["bmcp_srv_look"]);
+        assert_eq!(
+            second.talk,
+            ["user: Hi", "assistant: Let me see. ", "call c1 bmcp_srv_look {\"q\":\"a\"}", "result c1 {\"q\":\"a\"}"],
+            "{way:?}"
+        );
+
+        let recorded = rig.recorded().await;
+        assert_eq!(recorded.outcome(), End::Completed);
+        assert_eq!(tokens(&recorded), [(7, 3), (11, 5)]);
+        let [tool] = tools(&recorded)[..] else { panic!("one call: {recorded:?}") };
+        assert!(tool.injected && tool.invocation_error.is_none());
+        assert_eq!((tool.tool.as_str(), tool.server_url.as_deref()), ("look", Some(SERVER_URL)));
+        assert_eq!(tool.provider_tool_call_id.as_deref(), Some("c1"));
+        assert_eq!(tool.provider_response_id.as_deref(), Some("r1"));
+        assert_eq!(tool.input, json!({"q": "a"}));
+        assert!(tool.metadata["duration_ms"].is_u64());
+    }
+}
+
+#[tokio::test]
+async fn parallel_calls_and_the_same_tool_twice_are_answered_in_their_order() {
+    for way in ways() {
+        let gate = aibridge_tests::Gate::new();
+        let rig = Rig::new(&[("look", Does::Waits(gate.clone())), ("tell", Does::Echoes)]).await;
+        let calls = [("c1", "bmcp_srv_look", ASK), ("c2", "bmcp_srv_tell", OTHER), ("c3", "bmcp_srv_look", OTHER)];
+        let says = [Says::calls("r1", &calls), Says::text("r2", "Done.")];
+        // The first is held until all are running.
+        let (seen, ()) = tokio::join!(rig.exchange(way, &says), async {
+            let mut happened = [rig.source.happened().await, rig.source.happened().await, rig.source.happened().await];
+            happened.sort();
+            assert_eq!(happened, ["look {\"q\":\"a\"}", "look {\"q\":\"b\"}", "tell {\"q\":\"b\"}"]);
+            gate.open();
+        });
+        assert_eq!(seen.text, "Let me see. Done.", "{way:?}");
+        rig.asked(way).await;
+        let talk = rig.asked(way).await.talk;
+        let results: Vec<_> = talk.iter().filter(|line| line.starts_with("result")).collect();
+        assert_eq!(results, ["result c1 {\"q\":\"a\"}", "result c2 {\"q\":\"b\"}", "result c3 {\"q\":\"b\"}"]);
+        assert_eq!(tools(&rig.recorded().await).len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn three_rounds_are_one_reply() {
+    for way in ways() {
+        let rig = Rig::new(&[("look", Does::Echoes)]).await;
+        let says = [
+            Says::calls("r1", &[("c1", "bmcp_srv_look", ASK)]),
+            Says::calls("r2", &[("c2", "bmcp_srv_look", OTHER)]),
+            Says::text("r3", "Done."),
+        ];
+        let seen = rig.exchange(way, &says).await;
+        assert_eq!((seen.id.as_str(), seen.text.as_str()), ("r1", "Let me see. Let me see. Done."), "{way:?}");
+        assert_eq!(seen.tokens, (25, 11));
+        rig.asked(way).await;
+        let second = rig.asked(way).await.talk;
+        let third = rig.asked(way).await.talk;
+        assert_eq!(third[..second.len()], second, "a round's request begins with the one before");
+        assert_eq!(third.len(), second.len() + 3);
+        let recorded = rig.recorded().await;
+        assert_eq!(tokens(&recorded), [(7, 3), (7, 3), (11, 5)]);
+        assert_eq!(recorded.tools(), ["look", "look"]);
+        assert_eq!(recorded.outcome(), End::Completed);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_call_and_one_that_is_an_error_are_told_to_the_model_alone() {
+    for way in ways() {
+        for outcome in [failed("the server is away"), failed("no such issue")] {
+            let why = outcome.error.clone().unwrap();
+            let rig = Rig::new(&[("look", Does::Answers(outcome))]).await;
+            let says = [Says::calls("r1", &[("c1", "bmcp_srv_look", ASK)]), Says::text("r2", "Sorry.")];
+            let seen = rig.exchange(way, &says).await;
+            assert_eq!((seen.text.as_str(), seen.error), ("Let me see. Sorry.", None), "{way:?}");
+            rig.asked(way).await;
+            let talk = rig.asked(way).await.talk;
+            let told = talk.last().unwrap();
+            assert!(told.starts_with(&format!("{} c1 ", way.failed())) && told.ends_with(&why), "{way:?}: {told}");
+            let recorded = rig.recorded().await;
+            assert_eq!(tools(&recorded)[0].invocation_error.as_deref(), Some(&*why));
+            assert_eq!(recorded.outcome(), End::Completed);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_image_reaches_the_model_where_the_api_takes_it() {
+    use aibridge_tests::Endpoint;
+    for way in ways() {
+        let image = Content::Image { media_type: "image/png".to_owned(), base64: "iVBORw0KGgo=".to_owned() };
+        let image = result(vec![Content::Text("a picture".to_owned()), image]);
+        let rig = Rig::new(&[("look", Does::Answers(image))]).await;
+        let says = [Says::calls("r1", &[("c1", "bmcp_srv_look", ASK)]), Says::text("r2", "Nice.")];
+        rig.exchange(way, &says).await;
+        rig.received().await;
+        let second = rig.received().await;
+        let told = super::asked(way.endpoint, &second).talk.pop().unwrap();
+        let body = String::from_utf8(second.body.to_vec()).unwrap();
+        assert!(told.starts_with("result c1 a picture"), "{told}");
+        match way.endpoint {
+            Endpoint::Chat => {
+                assert!(!body.contains("iVBORw0KGgo=") && told.len() > "result c1 a picture".len(), "{told}")
+            }
+            _ => assert!(told.contains("[image]") && body.contains("iVBORw0KGgo="), "{told}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn arguments_that_are_no_object_are_told_to_the_model_and_recorded_as_they_are() {
+    for way in ways() {
+        // Blocking Messages hold an object whatever the model wrote.
+        if way.endpoint == aibridge_tests::Endpoint::Messages && !way.streamed {
+            continue;
+        }
+        let rig = Rig::new(&[("look", Does::Echoes)]).await;
+        let says = [Says::calls("r1", &[("c1", "bmcp_srv_look", "{\"q\": ")]), Says::text("r2", "Sorry.")];
+        let seen = rig.exchange(way, &says).await;
+        assert_eq!(seen.text, "Let me see. Sorry.", "{way:?}");
+        assert_eq!(rig.source.so_far(), [""; 0]);
+        rig.asked(way).await;
+        let recorded = rig.recorded().await;
+        let [tool] = tools(&recorded)[..] else { panic!("one call") };
+        assert_eq!((&tool.input, &tool.metadata["truncated"]), (&json!("{\"q\": "), &json!(true)));
+        assert!(tool.invocation_error.is_some());
+    }
+}

@@ -1,0 +1,129 @@
+//! How an exchange with tools ends early.
+
+use aibridge_store::record::Outcome as End;
+use aibridge_tests::{Endpoint, Script};
+
+use super::{
+    Does, Rig, Says, Way, read, tokens, tools, ways,
+    wire::{Part, Stop},
+};
+
+const ASK: &str = r#"{"q":"a"}"#;
+
+fn calls() -> Says {
+    Says::calls("r1", &[("c1", "bmcp_srv_look", ASK)])
+}
+
+fn overloaded(way: Way) -> &'static str {
+    match way.endpoint {
+        Endpoint::Messages => r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded, sorry"}}"#,
+        _ => r#"{"error":{"message":"Overloaded, sorry","type":"server_error","param":null,"code":null}}"#,
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_the_second_round_is_the_apis_own_and_the_call_stays_on_record() {
+    for way in ways() {
+        let rig = Rig::new(&[("look", Does::Echoes)]).await;
+        rig.provider.reply(way.script(&calls()));
+        rig.provider.reply(Script::json(529, overloaded(way)));
+        let (status, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
+        match way.streamed {
+            true => {
+                assert_eq!(status, 200);
+                let seen = read(way.endpoint, true, &body);
+                assert_eq!(seen.error.as_deref(), Some("Overloaded, sorry"), "{way:?}");
+            }
+            false => assert_eq!((status, &*body), (529, overloaded(way).as_bytes()), "{way:?}"),
+        }
+        let recorded = rig.recorded().await;
+        assert_eq!(tools(&recorded)[0].invocation_error, None);
+        assert_eq!((recorded.outcome(), recorded.end().http_status), (End::ProviderError, Some(529)));
+        assert_eq!(tokens(&recorded), [(7, 3), (0, 0)]);
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_gone_in_the_second_round_is_an_error_event() {
+    for way in ways().filter(|way| way.streamed) {
+        let rig = Rig::new(&[("look", Does::Echoes)]).await;
+        rig.provider.reply(way.script(&calls()));
+        rig.provider.reply(Script::raw());
+        let (_, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
+        assert!(read(way.endpoint, true, &body).error.is_some(), "{way:?}");
+        assert_eq!(rig.recorded().await.outcome(), End::GatewayError, "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_cut_by_the_token_limit_is_not_run_and_not_shown() {
+    for way in ways() {
+        let cut = Says {
+            parts: vec![Part::Text("Let me"), Part::Call("c1", "bmcp_srv_look", r#"{"q":"#)],
+            stop: Stop::Length,
+            ..calls()
+        };
+        let rig = Rig::new(&[("look", Does::Echoes)]).await;
+        let seen = rig.exchange(way, &[cut]).await;
+        let stop = match way.endpoint {
+            Endpoint::Messages => "max_tokens",
+            Endpoint::Chat => "length",
+            Endpoint::Responses => "incomplete",
+        };
+        assert_eq!((seen.text.as_str(), seen.stop.as_str(), seen.tokens), ("Let me", stop, (7, 3)), "{way:?}");
+        assert!(seen.calls.is_empty() && rig.source.so_far().is_empty());
+        let recorded = rig.recorded().await;
+        let [tool] = tools(&recorded)[..] else { panic!("one call: {recorded:?}") };
+        assert!(tool.injected && tool.invocation_error.is_some(), "{tool:?}");
+        assert_eq!(recorded.outcome(), End::Completed);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_cut_inside_a_hidden_call_is_an_error_event_and_nothing_is_run() {
+    for way in ways().filter(|way| way.streamed) {
+        let rig = Rig::new(&[("look", Does::Echoes)]).await;
+        let stream = calls().stream(way.endpoint);
+        // In the middle of the arguments.
+        let at = stream.find(r#"\"q\""#).unwrap();
+        let at = at + stream[at..].find("\n\n").unwrap() + 2;
+        rig.provider.reply(Script::sse().write(stream[..at].to_owned()).cut());
+        let (_, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
+        assert!(read(way.endpoint, true, &body).error.is_some(), "{way:?}");
+        let recorded = rig.recorded().await;
+        assert_eq!(recorded.outcome(), End::Truncated);
+        let [tool] = tools(&recorded)[..] else { panic!("one call: {recorded:?}") };
+        assert!(tool.injected && tool.invocation_error.is_some() && rig.source.so_far().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn after_the_last_round_the_model_is_told_and_the_reply_ends_properly() {
+    for way in ways() {
+        let rig = Rig::with(&[("look", Does::Echoes)], |layer| layer.max_rounds(2)).await;
+        // It calls again and again: two are run, the third is refused, the fourth is not even answered.
+        let seen = rig.exchange(way, &[calls(), calls(), calls(), calls()]).await;
+        assert_eq!((seen.stop.as_str(), seen.error), (way.end_of_text(), None), "{way:?}");
+        assert_eq!(seen.text, "Let me see. ".repeat(4));
+        assert_eq!(rig.source.so_far().len(), 2);
+        for _ in 0..3 {
+            rig.received().await;
+        }
+        let told = rig.asked(way).await.talk.pop().unwrap();
+        assert!(told.contains("limit"), "{told}");
+        let recorded = rig.recorded().await;
+        let errors: Vec<bool> = tools(&recorded).iter().map(|tool| tool.invocation_error.is_some()).collect();
+        assert_eq!(errors, [false, false, true, true]);
+        assert_eq!(recorded.outcome(), End::Completed);
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_heeds_the_limit_has_its_answer() {
+    for way in ways() {
+        let rig = Rig::with(&[("look", Does::Echoes)], |layer| layer.max_rounds(1)).await;
+        let seen = rig.exchange(way, &[calls(), calls(), Says::text("r3", "Enough.")]).await;
+        assert_eq!(seen.text, "Let me see. Let me see. Enough.", "{way:?}");
+        assert_eq!(rig.source.so_far().len(), 1);
+    }
+}

@@ -1,0 +1,178 @@
+//! Injected tools: what the provider is asked, what the client sees, what is recorded.
+
+mod asked;
+mod calls;
+mod ends;
+mod leaving;
+mod mixed;
+mod read;
+mod requests;
+mod source;
+mod wire;
+
+use aibridge_store::record::{Record, ToolUsage};
+use aibridge_tests::{Endpoint, Provider, ReceivedRequest, Script, events};
+use aibridge_tower::tools::ToolsLayer;
+use bytes::Bytes;
+
+use crate::{
+    expect::target,
+    fixture::{BEARER, Gateway, Recorded, Setup},
+};
+use asked::{Asked, asked};
+use read::{Read, read};
+use source::{Does, Source};
+use wire::Says;
+
+/// A gateway with tools, in front of a scripted provider.
+struct Rig {
+    provider: Provider,
+    gateway: Gateway,
+    source: Source,
+}
+
+/// An API, and whether the reply is streamed.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    endpoint: Endpoint,
+    streamed: bool,
+}
+
+/// All of them.
+fn ways() -> impl Iterator<Item = Way> {
+    Endpoint::ALL.into_iter().flat_map(|endpoint| [false, true].map(|streamed| Way { endpoint, streamed }))
+}
+
+impl Rig {
+    async fn new(tools: &[(&'static str, Does)]) -> Rig {
+        Rig::with(tools, |layer| layer).await
+    }
+
+    async fn with(tools: &[(&'static str, Does)], set: impl FnOnce(ToolsLayer) -> ToolsLayer) -> Rig {
+        let provider = Provider::start().await.unwrap();
+        let source = Source::new(tools);
+        let setup = Setup { tools: set(ToolsLayer::new(source.clone())), ..Setup::default() };
+        let gateway = Gateway::with(&provider.url(), setup).await;
+        Rig { provider, gateway, source }
+    }
+
+    /// The provider says these, one a round; the client asks once. Gives what the client understood.
+    async fn exchange(&self, way: Way, says: &[Says]) -> Read {
+        self.send(way, &way.request(&[("user", "Hi")]), says).await
+    }
+
+    /// The same for any request.
+    async fn send(&self, way: Way, request: &str, says: &[Says]) -> Read {
+        for says in says {
+            self.provider.reply(way.script(says));
+        }
+        let (status, body) = self.post(way, request).await;
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+        read(way.endpoint, way.streamed, &body)
+    }
+
+    /// Posts a request; gives the status and the body.
+    async fn post(&self, way: Way, request: &str) -> (u16, Bytes) {
+        let mut client = self.gateway.client().await;
+        client.post(&target(way.endpoint), &[BEARER], request).await.unwrap();
+        let (head, body) = client.response().await.unwrap();
+        (head.status(), body)
+    }
+
+    /// The next request that reached the provider.
+    async fn asked(&self, way: Way) -> Asked {
+        asked(way.endpoint, &self.received().await)
+    }
+
+    async fn received(&self) -> ReceivedRequest {
+        self.provider.next_request().await
+    }
+
+    /// The one interception.
+    async fn recorded(&self) -> Recorded {
+        self.gateway.records.take().await
+    }
+}
+
+impl Way {
+    /// What the provider answers, an event a write.
+    fn script(self, says: &Says) -> Script {
+        match self.streamed {
+            true => Script::sse().writes(events(&says.stream(self.endpoint).into())),
+            false => Script::json(200, says.whole(self.endpoint)),
+        }
+    }
+
+    /// A request with a conversation of texts.
+    fn request(self, talk: &[(&str, &str)]) -> String {
+        let messages: Vec<String> =
+            talk.iter().map(|(role, text)| format!(r#"{{"role": "{role}", "content": "{text}"}}"#)).collect();
+        self.request_of(&messages.join(", "), "")
+    }
+
+    /// A request with these messages or input items, and these further members (each with a comma behind it).
+    fn request_of(self, messages: &str, more: &str) -> String {
+        let streamed = self.streamed;
+        match self.endpoint {
+            Endpoint::Messages => {
+                format!(r#"{{"model": "m", "stream": {streamed}, "max_tokens": 64, {more}"messages": [{messages}]}}"#)
+            }
+            Endpoint::Chat if streamed => format!(
+                r#"{{"model": "m", "stream": true, "stream_options": {{"include_usage": true}}, {more}"messages": [{messages}]}}"#
+            ),
+            Endpoint::Chat => format!(r#"{{"model": "m", "stream": false, {more}"messages": [{messages}]}}"#),
+            Endpoint::Responses => {
+                format!(r#"{{"model": "m", "stream": {streamed}, {more}"input": [{messages}]}}"#)
+            }
+        }
+    }
+
+    /// How this API says that a reply was whole.
+    fn end_of_text(self) -> &'static str {
+        match self.endpoint {
+            Endpoint::Messages => "end_turn",
+            Endpoint::Chat => "stop",
+            Endpoint::Responses => "completed",
+        }
+    }
+
+    /// How this API says that the client has calls to run.
+    fn end_of_calls(self) -> &'static str {
+        match self.endpoint {
+            Endpoint::Messages => "tool_use",
+            Endpoint::Chat => "tool_calls",
+            Endpoint::Responses => "completed",
+        }
+    }
+
+    /// How a failed result begins in what the model is told.
+    fn failed(self) -> &'static str {
+        match self.endpoint {
+            Endpoint::Messages => "result!",
+            _ => "result",
+        }
+    }
+}
+
+/// The tool calls on record.
+fn tools(recorded: &Recorded) -> Vec<&ToolUsage> {
+    let tool = |record: &'_ std::sync::Arc<Record>| matches!(&**record, Record::ToolUsage(_));
+    recorded
+        .records
+        .iter()
+        .filter(|record| tool(record))
+        .map(|record| match &**record {
+            Record::ToolUsage(usage) => usage,
+            _ => unreachable!("only tools are left"),
+        })
+        .collect()
+}
+
+/// The tokens on record: input and output of each round trip.
+fn tokens(recorded: &Recorded) -> Vec<(u64, u64)> {
+    let of = |record: &std::sync::Arc<Record>| match &**record {
+        Record::TokenUsage(usage) => Some((usage.input_tokens, usage.output_tokens)),
+        _ => None,
+    };
+    recorded.records.iter().filter_map(of).collect()
+}
