@@ -69,7 +69,7 @@ impl Byok {
 }
 
 /// Which of the organisation's credentials a request goes with: inserted by [`Keys`](crate::keys::Keys), also into the
-/// response; read by what signs requests, and by [`Record`](crate::record::Record).
+/// response, where it is the one that answered; read by what signs requests, and by [`Record`](crate::record::Record).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Credential {

@@ -18,13 +18,14 @@
 //! | [`Auth`](auth::Auth) | says who is calling, takes the token out | | [`Actor`](auth::Actor), also to the response; [`Byok`] |
 //! | [`Rate`](limit::Rate) | bounds each actor's requests a second | `Actor` | |
 //! | [`Route`](route::Route) | finds the provider instance | | [`ProviderRoute`], also to the response; the absolute URI |
-//! | [`Passthrough`](passthrough::Passthrough) | sends what is only proxied elsewhere | `ProviderRoute` | |
+//! | [`Passthrough`](passthrough::Passthrough) | sends what is only proxied elsewhere | `ProviderRoute` | there, [`RequestBody`](passthrough::RequestBody) |
 //! | [`Parse`](parse::Parse) | buffers and reads the body | `ProviderRoute` | [`AiBody`](parse::AiBody) |
 //! | [`Tools`](tools::Tools) | gives MCP tools and runs them | `Actor`, `ProviderRoute`, `AiBody` | tools to the body |
 //! | [`Record`](record::Record) | records an interception | `Actor`, `ProviderRoute`, `AiBody` | [`Interception`](record::Interception), to the response |
 //! | [`ActorHeaders`](actor_headers::ActorHeaders) | tells the provider who is asking | `Actor` | headers |
 //! | [`Models`](models::Models) | refuses models that are not allowed | `ProviderRoute`, `AiBody` | |
-//! | [`Keys`](keys::Keys) | adds the provider's credential | `ProviderRoute`, `Byok` | the header |
+//! | [`Breaker`](breaker::Breaker) | leaves a provider alone that keeps failing | `ProviderRoute`, `AiBody` | |
+//! | [`Keys`](keys::Keys) | adds the provider's credential, tries the next | `ProviderRoute`, `Byok` | the header; [`Credential`], also to the response |
 //! | [`Bedrock`](bedrock::Bedrock) | translates for Amazon Bedrock, and signs | `ProviderRoute`, [`Credential`], `Byok` | the signature |
 //! | [`Dump`](dump::Dump) | writes what is sent and what comes back into files | `ProviderRoute` | |
 //! | [`Upstream`](upstream::Upstream) | asks the provider | the absolute URI | |
@@ -39,6 +40,7 @@
 //! use aibridge_tower::{
 //!     BoxError,
 //!     auth::{AuthLayer, source::{Cached, Jwt}},
+//!     breaker::{BreakerLayer, Policy},
 //!     keys::KeysLayer,
 //!     models::ModelsLayer,
 //!     parse::ParseLayer,
@@ -60,7 +62,8 @@
 //! let store = Sqlite::open(Path::new("aibridge.db"))?;
 //!
 //! let upstream = Upstream::builder().build::<Body>()?;
-//! let proxied = ServiceBuilder::new().layer(KeysLayer::new()).service(upstream.clone());
+//! let keys = KeysLayer::new();
+//! let proxied = ServiceBuilder::new().layer(keys.clone()).service(upstream.clone());
 //! let pipeline = ServiceBuilder::new()
 //!     .layer(ShapeLayer::new())
 //!     .layer(ProbeLayer::new(registry.clone()))
@@ -70,7 +73,8 @@
 //!     .layer(ParseLayer::new())
 //!     .layer(RecordLayer::new(store.clone()))
 //!     .layer(ModelsLayer::new())
-//!     .layer(KeysLayer::new())
+//!     .layer(BreakerLayer::new(Some(Policy::default())))
+//!     .layer(keys)
 //!     .service(upstream.parsed());
 //!
 //! // Claude Code finds it with ANTHROPIC_BASE_URL=http://<host>/api/v2/aibridge/anthropic
@@ -116,7 +120,8 @@
 //! # Readiness
 //!
 //! Layers call what they were told is ready, never a clone of it: [`Auth`](auth::Auth), [`Parse`](parse::Parse) and
-//! [`Record`](record::Record) wait before they call, and hold the inner service's readiness meanwhile. A
+//! [`Record`](record::Record) wait before they call, and hold the inner service's readiness meanwhile;
+//! [`Keys`](keys::Keys) waits for it anew before each further call. A
 //! `ConcurrencyLimit` below them is held from `poll_ready` on; put limits on long waits further out, as
 //! [`InFlight`](limit::InFlight) is. A dropped future gives everything back.
 //!
@@ -138,6 +143,7 @@ pub mod auth;
 #[cfg(feature = "bedrock")]
 pub mod bedrock;
 pub mod body;
+pub mod breaker;
 mod context;
 pub mod dump;
 mod encoded;

@@ -11,6 +11,7 @@ use std::task::Poll;
 use aibridge_tower::{
     auth::AuthLayer,
     bedrock::{BedrockLayer, Credentials, ProxiedLayer},
+    breaker::{BreakerLayer, Policy},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
@@ -155,6 +156,7 @@ contract!(follow, |inner| FollowLayer::new(Forgets).layer(inner), proxied(), Ful
 contract!(parse, |inner| ParseLayer::new().layer(inner), plain(), Full<Bytes>);
 contract!(record, |inner| RecordLayer::new(Forgets).layer(inner), parsed(), AiBody);
 contract!(models, |inner| ModelsLayer::new().layer(inner), parsed(), AiBody);
+contract!(breaker, |inner| BreakerLayer::new(Some(Policy::default())).layer(inner), parsed(), AiBody);
 contract!(keys, |inner| KeysLayer::new().layer(inner), parsed(), AiBody);
 contract!(past_bedrock, |inner| BedrockLayer::new(Credentials::new()).layer(inner), parsed(), AiBody);
 contract!(bedrock, |inner| BedrockLayer::new(Credentials::new()).layer(inner), to_bedrock(parsed(), None), AiBody);
@@ -170,3 +172,4 @@ contract!(
     to_bedrock(proxied().map(RequestBody::new), None),
     RequestBody<Full<Bytes>>
 );
+contract!(keys_that_may_try_again, |inner| KeysLayer::new().max_retries(1).layer(inner), parsed(), AiBody);

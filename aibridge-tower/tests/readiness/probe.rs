@@ -176,7 +176,7 @@ pub(crate) fn registry() -> Arc<Registry> {
 
 fn openai() -> Instance {
     let base = BaseUrl::parse("https://api.openai.com/v1/").unwrap();
-    Instance::builder(Kind::OpenAi, base).key(Secret::new("sk-central")).build()
+    Instance::builder(Kind::OpenAi, base).key(Secret::new("sk-central")).key(Secret::new("sk-second")).build()
 }
 
 const BODY: &str = r#"{"model": "gpt-5", "messages": []}"#;

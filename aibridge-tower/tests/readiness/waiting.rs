@@ -6,6 +6,7 @@ use std::{
     fmt::Debug,
     future::{Pending, Ready, pending, ready},
     sync::{Arc, Mutex},
+    task::Poll,
 };
 
 use aibridge_providers::{
@@ -19,17 +20,19 @@ use aibridge_store::{
 use aibridge_tower::{
     auth::{Actor, AuthError, AuthLayer, Authenticate},
     bedrock::{BedrockLayer, Credentials},
-    parse::ParseLayer,
+    keys::KeysLayer,
+    parse::{AiBody, ParseLayer},
     record::RecordLayer,
 };
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use http::Request;
+use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{Full, StreamBody};
 use tokio_test::{assert_pending, assert_ready_ok, task};
-use tower::{Layer, ServiceExt};
+use tower::{Layer, ServiceExt, limit::ConcurrencyLimit};
 use tower_service::Service;
+use tower_test::mock;
 
 use crate::probe::{Probe, parsed, plain, request, to_bedrock};
 
@@ -165,4 +168,49 @@ async fn dropped_while_aws_is_asked_for_credentials_bedrock_gives_back_its_readi
     assert_eq!(held(), 1);
     drop(call);
     assert_eq!(held(), 0);
+}
+
+#[tokio::test]
+async fn keys_waits_for_readiness_before_each_further_call() {
+    // The mock panics when it is called without being ready.
+    let (inner, mut handle) = mock::pair::<Request<AiBody>, Response<Full<Bytes>>>();
+    handle.allow(1);
+    let mut call = begin(KeysLayer::new().layer(inner), parsed()).await;
+    for (key, next) in [("Bearer sk-central", true), ("Bearer sk-second", false)] {
+        assert_pending!(call.poll());
+        let Poll::Ready(Some((request, answer))) = task::spawn(handle.next_request()).poll() else {
+            panic!("the request has not reached the inner service")
+        };
+        assert_eq!(request.headers()["authorization"], key);
+        let mut refused = Response::new(Full::default());
+        *refused.status_mut() = StatusCode::UNAUTHORIZED;
+        answer.send_response(refused);
+        if next {
+            assert_pending!(call.poll(), "the inner service is not ready");
+            assert_pending!(task::spawn(handle.next_request()).poll());
+            handle.allow(1);
+            assert!(call.is_woken());
+        }
+    }
+    assert_eq!(assert_ready_ok!(call.poll()).status(), 502);
+}
+
+#[tokio::test]
+async fn dropped_before_a_further_call_keys_gives_everything_back() {
+    let (inner, mut handle) = mock::pair::<Request<AiBody>, Response<Full<Bytes>>>();
+    let limited = ConcurrencyLimit::new(inner, 1);
+    let mut other = limited.clone();
+    handle.allow(1);
+    let mut call = begin(KeysLayer::new().layer(limited), parsed()).await;
+    assert_pending!(call.poll());
+    let Poll::Ready(Some((_, answer))) = task::spawn(handle.next_request()).poll() else {
+        panic!("the request has not reached the inner service")
+    };
+    let mut refused = Response::new(Full::default());
+    *refused.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    answer.send_response(refused);
+    assert_pending!(call.poll());
+    drop(call);
+    handle.allow(1);
+    assert_ready_ok!(task::spawn(other.ready()).poll());
 }

@@ -4,7 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use aibridge_providers::provider::{Instance, Registry};
 use aibridge_store::{Fanout, StructuredLog, sqlite::Sqlite};
-use aibridge_tower::{bedrock::Credentials, dump::DumpLayer, tools::ToolsLayer};
+use aibridge_tower::{
+    bedrock::Credentials,
+    breaker::BreakerLayer,
+    dump::DumpLayer,
+    keys::{self, KeysLayer},
+    tools::ToolsLayer,
+};
 use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +49,7 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
     if let Some(options) = options {
         reload::on_hangup(options, registry.clone(), stop.clone())?;
     }
+    keys::observe_pools(&registry);
     let listen = Listen {
         address: config.host.http_address,
         tls: config
@@ -66,6 +73,9 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
     let identity = identity(&config.authentication, &store, tokens.as_ref())?;
     let access_url = &config.host.access_url;
     let links = external_auth::links(&config.mcp, &store, access_url, &config.host.data_dir)?;
+    if let Some(links) = &links {
+        links.warn_of_lost_keys().await?;
+    }
     let mcp = mcp::servers(&config.mcp, links.as_ref(), tokens)?;
     let external_auth =
         links.map(|links| Arc::new(ExternalAuth::new(links, identity.clone(), mcp.clone(), access_url)));
@@ -78,6 +88,8 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
         dump: dump.clone(),
         // This runtime outlives the workers', which serve.
         aws: Credentials::new(),
+        keys: KeysLayer::new().max_retries(config.gateway.max_retries),
+        breaker: BreakerLayer::new(config.gateway.breaker),
         settings: settings(&config),
     };
     let host = Host { health: Health { store: store.clone(), registry }, external_auth };

@@ -20,6 +20,7 @@ use aibridge_tests::RawClient;
 use aibridge_tower::{
     auth::{Actor, AuthError, AuthLayer, Authenticate},
     bedrock::{BedrockLayer, Credentials, ProxiedLayer},
+    breaker::{BreakerLayer, Policy},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
@@ -45,6 +46,10 @@ use uuid::Uuid;
 pub(crate) const TOKEN: &str = "gatewaytok-abcdefghijklmnopqrstuv";
 /// As a header.
 pub(crate) const BEARER: (&str, &str) = ("Authorization", "Bearer gatewaytok-abcdefghijklmnopqrstuv");
+/// The gateway token in its own header, which leaves the others to the user's own credential.
+pub(crate) const GOVERNANCE: (&str, &str) = ("X-Coder-AI-Governance-Token", TOKEN);
+/// A user's own credential, as a header.
+pub(crate) const OWN: (&str, &str) = ("Authorization", "Bearer sk-own-0123456789abcdefgh");
 /// The organisation's key.
 pub(crate) const KEY: &str = "sk-central-0123456789abcdef";
 /// The gateway token of a second user, and its header.
@@ -74,6 +79,8 @@ pub(crate) struct Setup {
     pub(crate) rate_limit: Option<NonZeroU32>,
     pub(crate) header_timeout: Duration,
     pub(crate) tools: ToolsLayer,
+    pub(crate) max_retries: u32,
+    pub(crate) breaker: Option<Policy>,
     pub(crate) records: Records,
 }
 
@@ -99,6 +106,8 @@ impl Default for Setup {
             rate_limit: None,
             header_timeout: Duration::from_secs(600),
             tools: ToolsLayer::off(),
+            max_retries: 0,
+            breaker: None,
             records: Records::default(),
         }
     }
@@ -134,9 +143,10 @@ impl Gateway {
         let upstream = Upstream::builder().header_timeout(setup.header_timeout).build::<Incoming>().unwrap();
         // STS is where Bedrock is.
         let aws = Credentials::new().sts_url(url);
+        let keys = KeysLayer::new().max_retries(setup.max_retries);
         let proxied = ServiceBuilder::new()
             .layer(FollowLayer::new(records.clone()).content(setup.content))
-            .layer(KeysLayer::new())
+            .layer(keys.clone())
             .layer(ProxiedLayer::new(aws.clone()))
             .service(upstream.clone());
         let pipeline = ServiceBuilder::new()
@@ -151,7 +161,8 @@ impl Gateway {
             .layer(setup.tools)
             .layer(RecordLayer::new(records.clone()).policy(setup.policy).content(setup.content))
             .layer(ModelsLayer::new())
-            .layer(KeysLayer::new())
+            .layer(BreakerLayer::new(setup.breaker))
+            .layer(keys)
             .layer(BedrockLayer::new(aws))
             .service(upstream.parsed());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

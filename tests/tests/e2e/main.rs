@@ -2,6 +2,8 @@
 
 mod background;
 mod bedrock;
+mod breaker;
+mod byok;
 mod bytes;
 mod encodings;
 mod ends;
@@ -9,6 +11,7 @@ mod every_byte;
 mod expect;
 mod fixture;
 mod headers;
+mod keys;
 mod line;
 mod records;
 mod refusals;

@@ -64,7 +64,6 @@ fn not_yet(later: bool) -> &'static str {
 fn entry(text: &mut String, flag: &str, option: &Definition, others: &str) {
     let later = later::LATER.iter().any(|later| match *later {
         Later::Option(name) | Later::Refused(name, _) => name == option.name,
-        _ => false,
     });
     let default = match option.default {
         "" => String::new(),

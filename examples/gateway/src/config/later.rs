@@ -9,28 +9,18 @@ pub(super) enum Later {
     Option(&'static str),
     /// An option that must not be ignored: refused when it is given.
     Refused(&'static str, &'static str),
-    /// More than one key for an instance: warns; the first is used.
-    KeyPool,
 }
 
 /// All of it.
 pub(super) const LATER: &[Later] = &[
-    Later::Option("CIRCUIT_BREAKER_ENABLED"),
-    Later::Option("MAX_RETRIES"),
     Later::Refused("PG_CONNECTION_URL", "this version stores in SQLite only; unset it, and see DATA_DIR"),
     Later::Option("PROMETHEUS_ENABLE"),
     Later::Option("TRACE_ENABLE"),
     Later::Option("OIDC_EMAIL_FIELD"),
-    Later::KeyPool,
 ];
 
 /// Says so.
 pub(super) const NOT_YET: &str = "is understood, but this version does not act on it yet";
-
-/// Whether `feature` is still to come.
-pub(super) fn is_later(feature: Later) -> bool {
-    LATER.contains(&feature)
-}
 
 /// Warns of, or refuses, the options that are to come.
 pub(super) fn report(settings: &Settings, report: &mut Report) {
@@ -47,7 +37,6 @@ pub(super) fn report(settings: &Settings, report: &mut Report) {
                     report.error(&origin.name, why);
                 }
             }
-            Later::KeyPool => {}
         }
     }
 }

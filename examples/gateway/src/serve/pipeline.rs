@@ -13,6 +13,7 @@ use aibridge_tower::{
     actor_headers::{ActorHeaderNames, ActorHeadersLayer},
     auth::{AuthLayer, Authenticate},
     bedrock::{BedrockLayer, Credentials, ProxiedLayer},
+    breaker::BreakerLayer,
     dump::{self, DumpLayer},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
@@ -44,6 +45,9 @@ pub(crate) struct Parts {
     pub(crate) tools: ToolsLayer,
     pub(crate) dump: DumpLayer,
     pub(crate) aws: Credentials,
+    /// All workers share what is known of keys and providers.
+    pub(crate) keys: KeysLayer,
+    pub(crate) breaker: BreakerLayer,
     pub(crate) settings: Settings,
 }
 
@@ -78,12 +82,12 @@ pub(super) fn pipeline(
 where
     Identity: Authenticate,
 {
-    let Parts { registry, identity, recorder, tools, aws, dump, settings } = parts;
+    let Parts { registry, identity, recorder, tools, breaker, keys, aws, dump, settings } = parts;
     let upstream = Upstream::builder().header_timeout(settings.header_timeout);
     let upstream = upstream.build::<ProxiedRequest>()?;
     let proxied = ServiceBuilder::new()
         .layer(FollowLayer::new(recorder.clone()).content(settings.record_content))
-        .layer(KeysLayer::new())
+        .layer(keys.clone())
         .layer(ProxiedLayer::new(aws.clone()).max_bytes(settings.max_request_bytes))
         .layer(dump.proxied())
         .service(upstream.clone());
@@ -101,7 +105,8 @@ where
         .layer(RecordLayer::new(recorder).policy(settings.policy).content(settings.record_content).cut_off(cut_off))
         .layer(ActorHeadersLayer::new(settings.actor_headers))
         .layer(ModelsLayer::new())
-        .layer(KeysLayer::new())
+        .layer(breaker)
+        .layer(keys)
         .layer(BedrockLayer::new(aws))
         .layer(dump)
         .service(upstream.parsed()))

@@ -114,6 +114,11 @@ async fn no_secret_is_printed_logged_or_stored() {
             Some("refused") => {
                 Script::json(401, r#"{"type":"error","error":{"type":"authentication_error","message":"no"}}"#)
             }
+            Some("echoed") => {
+                let message = format!("Incorrect key provided: {}", request.head.get("x-api-key").unwrap());
+                let error = json!({"type": "error", "error": {"type": "authentication_error", "message": message}});
+                Script::json(401, error.to_string())
+            }
             _ => Script::json(200, reply.to_string()),
         };
         script.field("Set-Cookie", key)
@@ -131,7 +136,6 @@ async fn no_secret_is_printed_logged_or_stored() {
     let body = r#"{"model":"m","messages":[{"role":"user","content":"what-was-asked"}]}"#;
     for (fields, target, body, status) in [
         (&[("Authorization", &*bearer), ("Cookie", &cookie)][..], &*messages, body, 200),
-        (&[("Authorization", &bearer)], &messages, r#"{"model":"refused"}"#, 401),
         (&[gateways, ("Authorization", &byok)], &path("openai", "/v1/chat/completions"), body, 200),
         (&[gateways, ("X-Api-Key", &own)], &messages, r#"{"model":"refused"}"#, 401),
         (&[("X-Api-Key", &token)], &path("nowhere", "/v1/responses"), body, 502),
@@ -141,6 +145,9 @@ async fn no_secret_is_printed_logged_or_stored() {
         (&[("Authorization", &bearer)], &format!("{messages}?key={}", secret("query")), body, 200),
         (&[("Authorization", &bearer)], &path("bedrock", "/v1/messages"), body, 200),
         (&[("Authorization", &bearer)], &messages, r#"{"model": "canary-9f8e7d6c"#, 400),
+        // Leaves the instance without a key.
+        (&[("Authorization", &bearer)], &messages, r#"{"model":"echoed"}"#, 502),
+        (&[("Authorization", &bearer)], &messages, body, 502),
     ] {
         assert_eq!(post(&gateway, target, fields, body).await, status, "{target} {body} {fields:?}");
     }
@@ -155,6 +162,7 @@ async fn no_secret_is_printed_logged_or_stored() {
     drop(client);
     let ended = gateway.stop().await;
     assert!(["TRACE hyper", "TRACE h2"].iter().all(|part| ended.stderr.contains(part)), "the log is talkative");
+    assert!(ended.stderr.contains("Incorrect key provided: [key]"), "the provider's words are logged");
     let listed = home.run("interceptions list").await;
     let shown = home.run("interceptions list --json").await + &home.run("tokens list --json").await;
     check_silence(

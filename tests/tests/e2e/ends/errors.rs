@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{end, start};
 use crate::{
     expect::{request, target, told, without_error_event},
-    fixture::BEARER,
+    fixture::{BEARER, GOVERNANCE, OWN},
 };
 
 #[tokio::test]
@@ -48,7 +48,9 @@ async fn error_of_the_provider_passes_as_it_came() {
                     script = script.field("Content-Encoding", coding);
                 }
                 provider.reply(script);
-                client.post(&target(endpoint), &[BEARER], request(endpoint, "m", streamed)).await.unwrap();
+                // What is said of the organisation's keys is for the gateway.
+                let fields = if [401, 429].contains(&status) { vec![GOVERNANCE, OWN] } else { vec![BEARER] };
+                client.post(&target(endpoint), &fields, request(endpoint, "m", streamed)).await.unwrap();
                 let (head, got) = client.response().await.unwrap();
                 let context = format!("{endpoint:?}, {status}");
                 assert_eq!(head.status(), status, "{context}");

@@ -139,6 +139,30 @@ async fn provider_that_cannot_be_reached_is_a_bad_gateway() {
 }
 
 #[tokio::test]
+async fn provider_that_accepts_no_key_is_a_limit_or_a_bad_gateway() {
+    const LIMITED: Looks = looks(429, ["rate_limit_error"; 2], "keys_rate_limited").with(&[("retry-after", "7")]);
+    const WRONG: Looks = looks(502, SERVER, "keys_refused");
+    const SAID: &str = r#"{"error":{"type":"of the provider","message":"not for the client"}}"#;
+    for (status, looks) in [(429, LIMITED), (401, WRONG)] {
+        for endpoint in Endpoint::ALL {
+            for streamed in [false, true] {
+                // However many keys there are, the refusal is the gateway's.
+                let (provider, gateway) = unasked(Setup::default()).await;
+                provider.reply(Script::json(status, SAID).field("Retry-After", "6.5"));
+                let body = request(endpoint, "m", streamed);
+                let sent = Sent { method: "POST", path: &target(endpoint), fields: &[BEARER], body: body.as_bytes() };
+                assert_refusal("keys", &gateway, endpoint, looks.recorded(Outcome::Refused), sent).await;
+                assert_eq!(provider.requests().len(), 1);
+            }
+        }
+        let (provider, gateway) = unasked(Setup::default()).await;
+        provider.reply(Script::json(status, SAID).field("Retry-After", "7"));
+        let sent = Sent { method: "GET", path: &path("openai", "/v1/models"), fields: &[BEARER], body: b"" };
+        assert_refusal("proxied", &gateway, Endpoint::Chat, looks, sent).await;
+    }
+}
+
+#[tokio::test]
 async fn provider_that_does_not_begin_to_answer_is_a_timeout() {
     let (provider, gateway) = unasked(Setup { header_timeout: Duration::from_millis(50), ..Setup::default() }).await;
     let looks = looks(504, ["timeout_error", "server_error"], "provider_timeout").recorded(Outcome::GatewayError);

@@ -7,7 +7,6 @@ use super::{
     ProviderConfig,
     bedrock::{self, default_of},
     names::Names,
-    only_first_key,
 };
 use crate::config::{report::Report, settings::Member, value::Value};
 
@@ -26,7 +25,7 @@ pub(super) fn read(member: &Member, names: &mut Names, report: &mut Report) -> O
     if let Some(name) = name {
         names.take(name, &member.name_of("NAME"), text(member, "NAME").is_none(), report);
     }
-    let mut keys = list(member, "KEY", "KEYS", report);
+    let keys = list(member, "KEY", "KEYS", report);
     let credentials = credentials(member, report);
     let kind = kind?;
     let on_bedrock = check_credentials(kind, member, report);
@@ -35,9 +34,6 @@ pub(super) fn read(member: &Member, names: &mut Names, report: &mut Report) -> O
         _ => Protocol::InvokeModel,
     };
     let base_url = base_url(kind, on_bedrock, protocol, member, report)?;
-    if let Some(origin) = key_name(member) {
-        only_first_key(&mut keys, &origin, report);
-    }
     let or_default = |field: &str| text(member, field).map_or_else(|| default_of(field), str::to_owned);
     let bedrock = on_bedrock.then(|| BedrockSettings {
         protocol,

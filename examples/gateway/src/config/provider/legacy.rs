@@ -3,7 +3,7 @@ use aibridge_providers::{
     provider::{Kind, ModelRules, Secret},
 };
 
-use super::{ProviderConfig, bedrock as aws, names::Names, only_first_key};
+use super::{ProviderConfig, bedrock as aws, names::Names};
 use crate::config::{
     report::Report,
     settings::{Origin, Settings},
@@ -18,12 +18,12 @@ const BEDROCK: [&str; 4] = ["BEDROCK_REGION", "BEDROCK_BASE_URL", "BEDROCK_ACCES
 pub(super) fn read(settings: &Settings, names: &mut Names, report: &mut Report) -> Vec<ProviderConfig> {
     let given = |options: &[&str]| options.iter().find_map(|option| settings.changed(option));
     let openai = given(&["OPENAI_KEY", "OPENAI_BASE_URL"])
-        .and_then(|origin| with_key(Kind::OpenAi, "OPENAI", origin, settings, names, report));
+        .and_then(|origin| with_key(Kind::OpenAi, "OPENAI", origin, settings, names));
     let anthropic = match (given(&BEDROCK), given(&["ANTHROPIC_KEY", "ANTHROPIC_BASE_URL"])) {
         (Some(origin), _) => bedrock(origin, settings, names, report),
         (None, Some(origin)) => {
             unused_models(settings, report);
-            with_key(Kind::Anthropic, "ANTHROPIC", origin, settings, names, report)
+            with_key(Kind::Anthropic, "ANTHROPIC", origin, settings, names)
         }
         (None, None) => {
             unused_models(settings, report);
@@ -39,16 +39,13 @@ fn with_key(
     origin: &Origin,
     settings: &Settings,
     names: &mut Names,
-    report: &mut Report,
 ) -> Option<ProviderConfig> {
     names.take_legacy(kind.as_str(), &origin.name);
-    let mut keys = settings.keys(&format!("{prefix}_KEY")).to_vec();
-    only_first_key(&mut keys, &origin.name, report);
     Some(ProviderConfig {
         name: kind.as_str().to_owned(),
         kind,
         base_url: settings.base_url(&format!("{prefix}_BASE_URL"))?.clone(),
-        keys,
+        keys: settings.keys(&format!("{prefix}_KEY")).to_vec(),
         bedrock: None,
         models: ModelRules::default(),
     })

@@ -10,11 +10,7 @@ use aibridge_providers::{
     provider::{BaseUrl, Instance, Kind, ModelRules, Secret},
 };
 
-use super::{
-    later::{self, Later},
-    report::Report,
-    settings::Settings,
-};
+use super::{report::Report, settings::Settings};
 
 /// A provider instance.
 #[derive(Clone, Debug)]
@@ -62,12 +58,4 @@ pub(super) fn read(settings: &Settings, report: &mut Report) -> Vec<ProviderConf
         );
     }
     providers
-}
-
-/// Warns that only the first of several keys is used, and drops the others.
-fn only_first_key(keys: &mut Vec<Secret>, name: &str, report: &mut Report) {
-    if keys.len() > 1 && later::is_later(Later::KeyPool) {
-        report.warn(name, "several keys for one instance are understood, but this version uses only the first");
-        keys.truncate(1);
-    }
 }

@@ -11,8 +11,6 @@ fn served() -> Given {
 fn what_is_to_come_says_so_and_starts() {
     for (variable, value) in [
         ("CODER_AIBRIDGE_SEND_ACTOR_HEADERS", "true"),
-        ("CODER_AIBRIDGE_CIRCUIT_BREAKER_ENABLED", "true"),
-        ("CODER_AIBRIDGE_MAX_RETRIES", "2"),
         ("CODER_AIBRIDGE_DUMP_DIR", "/dumps"),
         ("CODER_PROMETHEUS_ENABLE", "true"),
         ("CODER_TRACE_ENABLE", "true"),
@@ -27,9 +25,7 @@ fn what_is_to_come_says_so_and_starts() {
 
 #[test]
 fn defaults_do_not_warn() {
-    let given = served().and_env(
-        "CODER_AIBRIDGE_MAX_RETRIES=0\nCODER_AIBRIDGE_CIRCUIT_BREAKER_ENABLED=false\nCODER_PROMETHEUS_ENABLE=0",
-    );
+    let given = served().and_env("CODER_AIBRIDGE_SEND_ACTOR_HEADERS=false\nCODER_PROMETHEUS_ENABLE=0");
     assert_eq!(given.warnings(), [""; 0]);
 }
 
@@ -37,18 +33,4 @@ fn defaults_do_not_warn() {
 fn postgres_is_refused_rather_than_ignored() {
     let errors = served().and_flags("--postgres-url=postgres://user:canary@host/db").errors();
     assert_eq!(errors, ["--postgres-url: this version stores in SQLite only; unset it, and see DATA_DIR"]);
-}
-
-#[test]
-fn of_several_keys_the_first_is_used() {
-    let given = env("CODER_AIBRIDGE_PROVIDER_0_TYPE=openai\nCODER_AIBRIDGE_PROVIDER_0_KEYS=one,two");
-    let keys: Vec<String> = given.config().providers[0].keys.iter().map(|key| key.expose().to_owned()).collect();
-    assert_eq!(keys, ["one"]);
-    assert_eq!(
-        given.warnings(),
-        [
-            "CODER_AIBRIDGE_PROVIDER_0_KEYS: several keys for one instance are understood, but this version uses only the \
-          first"
-        ]
-    );
 }

@@ -1,5 +1,7 @@
 use std::{path::Path, time::Duration};
 
+use aibridge_tower::breaker::Policy;
+
 use super::{env, flags};
 use crate::config::{LogSink, RecordingPolicy, typed::authentication::OidcKey};
 
@@ -12,6 +14,7 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(gateway.retention, Some(Duration::from_secs(60 * 86_400)));
     assert_eq!(gateway.recording_policy, RecordingPolicy::Require);
     assert_eq!((gateway.max_concurrency, gateway.rate_limit), (None, None));
+    assert_eq!((gateway.breaker, gateway.max_retries), (None, 0));
     assert_eq!(gateway.max_request_bytes, 64 << 20);
     let host = config.host;
     assert_eq!(host.http_address.to_string(), "127.0.0.1:3000");
@@ -40,6 +43,31 @@ fn limits_of_zero_are_none() {
     assert_eq!(gateway.rate_limit.map(u32::from), Some(7));
     let gateway = flags("--aibridge-max-concurrency 0 --aibridge-upstream-header-timeout 0").config().gateway;
     assert_eq!((gateway.max_concurrency, gateway.upstream_header_timeout), (None, None));
+}
+
+#[test]
+fn the_circuit_breaker_is_on_when_it_is_enabled() {
+    let breaker = |line: &str| flags(line).config().gateway.breaker;
+    assert_eq!(breaker("--aibridge-circuit-breaker-enabled"), Some(Policy::default()));
+    let own = Policy { failures: 2, interval: Duration::from_secs(60), open: Duration::from_secs(5), probes: 1 };
+    let line = "--aibridge-circuit-breaker-failure-threshold 2 --aibridge-circuit-breaker-interval 1m \
+                --aibridge-circuit-breaker-timeout 5s --aibridge-circuit-breaker-max-requests 1";
+    assert_eq!(breaker(&format!("{line} --aibridge-circuit-breaker-enabled true")), Some(own));
+    assert_eq!(breaker(line), None);
+    assert_eq!(flags("--aibridge-max-retries 2").config().gateway.max_retries, 2);
+}
+
+#[test]
+fn several_keys_are_a_pool_in_their_order() {
+    let keys = |line: &str| {
+        let config = env(line).config();
+        config.providers[0].instance().keys.iter().map(|key| key.expose().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        keys("CODER_AIBRIDGE_PROVIDER_0_TYPE=openai\nCODER_AIBRIDGE_PROVIDER_0_KEYS=one,two,three"),
+        ["one", "two", "three"]
+    );
+    assert_eq!(keys("CODER_AIBRIDGE_OPENAI_KEY=one,two"), ["one", "two"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::{
 };
 
 use aibridge_tower::actor_headers::ActorHeaderNames;
+use aibridge_tower::breaker::Policy;
 
 use crate::config::{actor_headers, report::Report, settings::Settings};
 
@@ -25,6 +26,10 @@ pub(crate) struct Gateway {
     pub(crate) allow_byok: bool,
     /// Under which names the provider is told who is asking, if at all.
     pub(crate) actor_headers: Option<ActorHeaderNames>,
+    /// When a provider that keeps failing is left alone; `None` is never.
+    pub(crate) breaker: Option<Policy>,
+    /// Attempts after a failed one.
+    pub(crate) max_retries: u32,
     /// Requests in flight, at most.
     pub(crate) max_concurrency: Option<NonZeroUsize>,
     /// Requests per second and actor, at most.
@@ -60,6 +65,13 @@ impl Gateway {
             },
             allow_byok: settings.switch("ALLOW_BYOK"),
             actor_headers: settings.switch("SEND_ACTOR_HEADERS").then(|| actor_headers::names(settings)),
+            breaker: settings.switch("CIRCUIT_BREAKER_ENABLED").then(|| Policy {
+                failures: count(settings, "CIRCUIT_BREAKER_FAILURE_THRESHOLD"),
+                interval: settings.duration("CIRCUIT_BREAKER_INTERVAL"),
+                open: settings.duration("CIRCUIT_BREAKER_TIMEOUT"),
+                probes: count(settings, "CIRCUIT_BREAKER_MAX_REQUESTS"),
+            }),
+            max_retries: count(settings, "MAX_RETRIES"),
             max_concurrency: usize::try_from(settings.number("MAX_CONCURRENCY")).ok().and_then(NonZeroUsize::new),
             rate_limit: u32::try_from(settings.number("RATE_LIMIT")).ok().and_then(NonZeroU32::new),
             dump_dir: settings.text("DUMP_DIR").map(PathBuf::from),
@@ -67,6 +79,10 @@ impl Gateway {
             upstream_header_timeout: non_zero(settings.duration("UPSTREAM_HEADER_TIMEOUT")),
         }
     }
+}
+
+fn count(settings: &Settings, name: &str) -> u32 {
+    u32::try_from(settings.number(name)).unwrap_or(u32::MAX)
 }
 
 fn non_zero(duration: Duration) -> Option<Duration> {
