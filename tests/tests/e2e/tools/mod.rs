@@ -21,8 +21,8 @@ use crate::{
 };
 use asked::{Asked, asked};
 use read::{Read, read};
-use source::{Does, Source};
-use wire::Says;
+pub(crate) use source::{Does, Source};
+pub(crate) use wire::Says;
 
 /// A gateway with tools, in front of a scripted provider.
 struct Rig {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// One reply of a provider, in no API's words.
 #[derive(Clone, Debug)]
-pub(super) struct Says {
+pub(crate) struct Says {
     pub(super) id: &'static str,
     pub(super) parts: Vec<Part>,
     pub(super) stop: Stop,
@@ -33,12 +33,12 @@ pub(super) enum Stop {
 
 impl Says {
     /// Text, and the end.
-    pub(super) fn text(id: &'static str, text: &'static str) -> Says {
+    pub(crate) fn text(id: &'static str, text: &'static str) -> Says {
         Says { id, parts: vec![Part::Text(text)], stop: Stop::End, tokens: (11, 5) }
     }
 
     /// Calls of tools, behind some text.
-    pub(super) fn calls(id: &'static str, calls: &[(&'static str, &'static str, &'static str)]) -> Says {
+    pub(crate) fn calls(id: &'static str, calls: &[(&'static str, &'static str, &'static str)]) -> Says {
         let calls = calls.iter().map(|(id, name, arguments)| Part::Call(id, name, arguments));
         Says {
             id,
@@ -49,7 +49,7 @@ impl Says {
     }
 
     /// As a stream.
-    pub(super) fn stream(&self, endpoint: Endpoint) -> String {
+    pub(crate) fn stream(&self, endpoint: Endpoint) -> String {
         match endpoint {
             Endpoint::Messages => messages(self),
             Endpoint::Chat => chat(self),
@@ -58,7 +58,7 @@ impl Says {
     }
 
     /// As a blocking reply.
-    pub(super) fn whole(&self, endpoint: Endpoint) -> String {
+    pub(crate) fn whole(&self, endpoint: Endpoint) -> String {
         let (input, output) = self.tokens;
         let whole = match endpoint {
             Endpoint::Messages => json!({
