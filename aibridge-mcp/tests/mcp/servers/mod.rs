@@ -1,6 +1,6 @@
 //! MCP servers on loopback, made of rmcp's own server, that do as tests tell them and say what happened to them.
 
-#![expect(unreachable_pub, reason = "to be copied from")]
+#![expect(unreachable_pub, reason = "the end-to-end tests use it too")]
 
 pub mod sse;
 
@@ -49,13 +49,15 @@ pub struct Fake {
 }
 
 pub struct Inner {
-    legacy: bool,
+    pub legacy: bool,
     pub seen: watch::Sender<Vec<Seen>>,
     /// What happened inside of tools.
     pub events: watch::Sender<Vec<String>>,
     /// Tools by name, given in this order and in pages of `page` tools.
     pub tools: Mutex<Vec<String>>,
     pub page: Mutex<usize>,
+    /// Tools that are listed, before the others, for who has this token.
+    pub own: Mutex<HashMap<String, Vec<String>>>,
     /// The tokens that are accepted; none: no token is asked for.
     pub tokens: Mutex<Option<HashSet<String>>>,
     /// Whether a 401 says what it wants.
@@ -100,6 +102,7 @@ impl Fake {
             events: watch::Sender::default(),
             tools: Mutex::new(tools.iter().map(ToString::to_string).collect()),
             page: Mutex::new(usize::MAX),
+            own: Mutex::default(),
             tokens: Mutex::default(),
             challenge: Mutex::new(true),
             forgotten: Mutex::default(),
@@ -188,6 +191,11 @@ pub fn bearer(headers: &HeaderMap) -> Option<String> {
     Some(value.strip_prefix("Bearer ").unwrap_or(value).to_owned())
 }
 
+fn token_of(context: &RequestContext<RoleServer>) -> String {
+    let head = context.extensions.get::<axum::http::request::Parts>().unwrap();
+    bearer(&head.headers).unwrap_or_default()
+}
+
 async fn guard(State(inner): State<Arc<Inner>>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
@@ -270,9 +278,10 @@ impl ServerHandler for Handler {
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = self.0.tools.lock().unwrap().clone();
+        let own = self.0.own.lock().unwrap().get(&token_of(&context)).cloned().unwrap_or_default();
+        let tools = [own, self.0.tools.lock().unwrap().clone()].concat();
         let page = *self.0.page.lock().unwrap();
         let from: usize = request.and_then(|page| page.cursor).map_or(0, |cursor| cursor.parse().unwrap());
         // Without tools at all, there is another page, and another, ...
@@ -299,9 +308,16 @@ impl ServerHandler for Handler {
         let text = |text: &str| CallToolResult::success(vec![ContentBlock::text(text)]);
         Ok(match &*request.name {
             "echo" => text(&arguments.to_string()),
-            "whoami" => {
-                let head = context.extensions.get::<axum::http::request::Parts>().unwrap();
-                text(&bearer(&head.headers).unwrap_or_default())
+            "whoami" => text(&token_of(&context)),
+            own if self
+                .0
+                .own
+                .lock()
+                .unwrap()
+                .get(&token_of(&context))
+                .is_some_and(|it| it.iter().any(|it| it == own)) =>
+            {
+                text(&format!("{own} of {}: {arguments}", token_of(&context)))
             }
             "fail" => CallToolResult::error(vec![ContentBlock::text("no such issue")]),
             "many" => CallToolResult::success(vec![

@@ -7,9 +7,11 @@ mod leaving;
 mod mixed;
 mod read;
 mod requests;
+mod servers;
 mod source;
 mod wire;
 
+use aibridge_mcp::ToolSource;
 use aibridge_store::record::{Record, ToolUsage};
 use aibridge_tests::{Endpoint, Provider, ReceivedRequest, Script, events};
 use aibridge_tower::tools::ToolsLayer;
@@ -25,10 +27,10 @@ pub(crate) use source::{Does, Source};
 pub(crate) use wire::Says;
 
 /// A gateway with tools, in front of a scripted provider.
-struct Rig {
+struct Rig<S = Source> {
     provider: Provider,
     gateway: Gateway,
-    source: Source,
+    source: S,
 }
 
 /// An API, and whether the reply is streamed.
@@ -39,7 +41,7 @@ struct Way {
 }
 
 /// All of them.
-fn ways() -> impl Iterator<Item = Way> {
+fn ways() -> impl Iterator<Item = Way> + Clone {
     Endpoint::ALL.into_iter().flat_map(|endpoint| [false, true].map(|streamed| Way { endpoint, streamed }))
 }
 
@@ -49,8 +51,13 @@ impl Rig {
     }
 
     async fn with(tools: &[(&'static str, Does)], set: impl FnOnce(ToolsLayer) -> ToolsLayer) -> Rig {
+        Rig::of(Source::new(tools), set).await
+    }
+}
+
+impl<S: ToolSource + Clone> Rig<S> {
+    async fn of(source: S, set: impl FnOnce(ToolsLayer) -> ToolsLayer) -> Rig<S> {
         let provider = Provider::start().await.unwrap();
-        let source = Source::new(tools);
         let setup = Setup { tools: set(ToolsLayer::new(source.clone())), ..Setup::default() };
         let gateway = Gateway::with(&provider.url(), setup).await;
         Rig { provider, gateway, source }
@@ -73,8 +80,13 @@ impl Rig {
 
     /// Posts a request; gives the status and the body.
     async fn post(&self, way: Way, request: &str) -> (u16, Bytes) {
+        self.post_as(BEARER, way, request).await
+    }
+
+    /// Posts a request as the user with this header.
+    async fn post_as(&self, bearer: (&str, &str), way: Way, request: &str) -> (u16, Bytes) {
         let mut client = self.gateway.client().await;
-        client.post(&target(way.endpoint), &[BEARER], request).await.unwrap();
+        client.post(&target(way.endpoint), &[bearer], request).await.unwrap();
         let (head, body) = client.response().await.unwrap();
         (head.status(), body)
     }

@@ -11,8 +11,8 @@ pub(super) struct Numbers {
     shift: u64,
     /// The sequence number that comes next. Unknown as long as no event was read; nothing has been changed then.
     next: Option<u64>,
-    /// No event of this round has been read.
-    fresh: bool,
+    /// The sequence number that the last event came with; more than any before the first of a round.
+    last: u64,
     /// How many output items the rounds before have shown.
     base: u64,
     /// The output indexes that this round's hidden items have.
@@ -23,7 +23,7 @@ impl Numbers {
     /// Begins another round, after `shown` output items.
     pub(super) fn begin_round(&mut self, shown: usize) {
         self.base = shown as u64;
-        self.fresh = true;
+        self.last = u64::MAX;
         self.hidden.clear();
     }
 
@@ -65,11 +65,13 @@ impl Numbers {
     }
 
     fn sequence(&mut self, given: u64) -> u64 {
-        if std::mem::take(&mut self.fresh)
+        // They begin again in every round, and the gateway's own error, which may follow any event, says 0.
+        if given <= self.last
             && let Some(next) = self.next
         {
             self.shift = next.wrapping_sub(given);
         }
+        self.last = given;
         given.wrapping_add(self.shift)
     }
 

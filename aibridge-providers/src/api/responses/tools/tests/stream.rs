@@ -227,6 +227,20 @@ fn calls_of_a_reply_that_broke_off_are_not_run() {
 }
 
 #[test]
+fn a_number_that_begins_again_goes_on_where_the_others_were() {
+    let (reply, _) = broken();
+    let error = json!({"type": "error", "code": "c", "message": "m", "param": null, "sequence_number": 0});
+    // As the gateway ends a stream that broke off.
+    let error = format!("event: error\ndata: {error}\n\n");
+    for rounds in [vec![], vec![Reply::new("resp_0").calls("0", OURS[0], "{}").stream()]] {
+        let replies = [&rounds[..], &[reply.text() + &error]].concat();
+        let went = streamed(&request(), &replies);
+        assert_eq!(ids(&accumulated(&went.shown)["output"]), ["msg_1"]);
+        assert_eq!(events(&went.shown).pop().unwrap()["code"], "c");
+    }
+}
+
+#[test]
 fn a_cut_stream_stays_cut() {
     let one = Reply::new("resp_1").says("msg_1", "well").calls("1", OURS[0], "{}");
     let stream = one.stream();
