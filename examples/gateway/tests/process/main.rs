@@ -3,6 +3,7 @@
 mod accounts;
 mod bedrock;
 mod demo;
+mod dumps;
 mod endpoints;
 mod external_auth;
 mod home;

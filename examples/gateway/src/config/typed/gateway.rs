@@ -74,7 +74,7 @@ impl Gateway {
             max_retries: count(settings, "MAX_RETRIES"),
             max_concurrency: usize::try_from(settings.number("MAX_CONCURRENCY")).ok().and_then(NonZeroUsize::new),
             rate_limit: u32::try_from(settings.number("RATE_LIMIT")).ok().and_then(NonZeroU32::new),
-            dump_dir: settings.text("DUMP_DIR").map(PathBuf::from),
+            dump_dir: settings.path("DUMP_DIR").map(PathBuf::from),
             max_request_bytes: usize::try_from(settings.number("MAX_REQUEST_BYTES")).unwrap_or(usize::MAX),
             upstream_header_timeout: non_zero(settings.duration("UPSTREAM_HEADER_TIMEOUT")),
         }
