@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bedrock;
+mod canaries;
 mod demo;
 mod dumps;
 mod endpoints;
