@@ -9,9 +9,11 @@ mod waiting;
 use std::task::Poll;
 
 use aibridge_tower::{
+    actor_headers::{ActorHeaderNames, ActorHeadersLayer},
     auth::AuthLayer,
     bedrock::{BedrockLayer, Credentials, ProxiedLayer},
     breaker::{BreakerLayer, Policy},
+    dump::DumpLayer,
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
@@ -19,12 +21,13 @@ use aibridge_tower::{
     passthrough::{PassthroughLayer, RequestBody},
     record::{RecordLayer, follow::FollowLayer},
     route::{ProbeLayer, RouteLayer},
+    tools::ToolsLayer,
 };
 use bytes::Bytes;
 use futures::future::poll_fn;
 use http::{Request, Response};
 use http_body_util::Full;
-use probe::{Anybody, Forgets, Probe, is_broken, parsed, plain, proxied, registry, shape, to_bedrock};
+use probe::{Anybody, Forgets, OneTool, Probe, is_broken, parsed, plain, proxied, registry, shape, to_bedrock};
 use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::{ServiceExt, limit::ConcurrencyLimit};
 use tower_layer::Layer;
@@ -155,6 +158,10 @@ contract!(passed_through, |inner| PassthroughLayer::new(inner).layer(Probe::answ
 contract!(follow, |inner| FollowLayer::new(Forgets).layer(inner), proxied(), Full<Bytes>);
 contract!(parse, |inner| ParseLayer::new().layer(inner), plain(), Full<Bytes>);
 contract!(record, |inner| RecordLayer::new(Forgets).layer(inner), parsed(), AiBody);
+contract!(tools, |inner| ToolsLayer::new(OneTool::known()).layer(inner), parsed(), AiBody);
+contract!(tools_that_are_asked_for, |inner| ToolsLayer::new(OneTool::asked_for()).layer(inner), parsed(), AiBody);
+contract!(without_tools, |inner| ToolsLayer::off().layer(inner), parsed(), AiBody);
+contract!(actor_headers, |inner| ActorHeadersLayer::new(ActorHeaderNames::default()).layer(inner), parsed(), AiBody);
 contract!(models, |inner| ModelsLayer::new().layer(inner), parsed(), AiBody);
 contract!(breaker, |inner| BreakerLayer::new(Some(Policy::default())).layer(inner), parsed(), AiBody);
 contract!(keys, |inner| KeysLayer::new().layer(inner), parsed(), AiBody);
@@ -173,3 +180,5 @@ contract!(
     RequestBody<Full<Bytes>>
 );
 contract!(keys_that_may_try_again, |inner| KeysLayer::new().max_retries(1).layer(inner), parsed(), AiBody);
+contract!(dump_layer, |inner| DumpLayer::off().layer(inner), parsed(), AiBody);
+contract!(dump_proxied, |inner| DumpLayer::off().proxied().layer(inner), proxied(), Full<Bytes>);

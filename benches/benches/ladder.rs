@@ -16,6 +16,7 @@ use aibridge_tower::{
         AuthLayer,
         source::{ApiKeys, Cached},
     },
+    breaker::{BreakerLayer, Policy},
     keys::KeysLayer,
     limit::{InFlightLayer, RateLayer},
     models::ModelsLayer,
@@ -129,6 +130,10 @@ fn ladder(criterion: &mut Criterion) {
         ground.rung(&mut group, &load, "7_record", recorded().service(provider()));
         let service = recorded().layer(ModelsLayer::new()).layer(KeysLayer::new()).service(provider());
         ground.rung(&mut group, &load, "8_models_and_keys", service);
+        let breaker = BreakerLayer::new(Some(Policy::default()));
+        let service =
+            recorded().layer(ModelsLayer::new()).layer(breaker.clone()).layer(KeysLayer::new()).service(provider());
+        ground.rung(&mut group, &load, "9_breaker", service);
         let service = ServiceBuilder::new()
             .layer(shape.clone())
             .layer(ProbeLayer::new(registry.clone()))
@@ -140,9 +145,10 @@ fn ladder(criterion: &mut Criterion) {
             .layer(ParseLayer::new())
             .layer(RecordLayer::new(store.clone()))
             .layer(ModelsLayer::new())
+            .layer(breaker)
             .layer(KeysLayer::new())
             .service(provider());
-        ground.rung(&mut group, &load, "9_all", service);
+        ground.rung(&mut group, &load, "all", service);
         group.finish();
     }
     ground.runtime.block_on(store.close()).expect("all records are written");

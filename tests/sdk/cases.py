@@ -71,6 +71,11 @@ def cases():
                 record = {"model": request["model"], "outcome": "provider_error"}
                 name = f"{api}-error-{status}/{'stream' if stream else 'blocking'}"
                 case = {"name": name, "api": api, "action": "reply", "request": request, "records": [record]}
+                if status == 429:
+                    # Of the gateway's own key the SDK is told by the gateway, which has no other key to try.
+                    limited = {**case, "name": f"{name}/limited", "records": [{**record, "outcome": "refused"}]}
+                    every.append({**limited, "status": status, "compare": "through"})
+                    case |= {"credential": "byok"}
                 every.append({**case, "status": status})
         every += ends(api) + credentials(api)
         every += injected(api)

@@ -63,15 +63,31 @@ impl StreamableHttpClient for StreamableClient {
         headers: HashMap<HeaderName, HeaderValue>,
         max_event: usize,
     ) -> Result<StreamableHttpPostResponse> {
-        let initialize = matches!(
-            &message,
-            JsonRpcMessage::Request(request) if matches!(request.request, ClientRequest::InitializeRequest(_))
-        );
-        let response = self
+        let request = match &message {
+            JsonRpcMessage::Request(request) => Some(request),
+            _ => None,
+        };
+        let initialize = request.is_some_and(|request| matches!(request.request, ClientRequest::InitializeRequest(_)));
+        let id = request.map(|request| request.id.clone());
+        let in_session = session.is_some();
+        let mut response = self
             .client
             .post_message_with_max_sse_event_size(uri, message, session, token, headers, max_event)
             .await
             .map_err(clear)?;
+        // An answer that does not say to what: the request was turned away before it was looked at, and without this it
+        // would wait for its answer. Within a session that is what servers say that do not know it any more and do not
+        // know about 404 either.
+        if let StreamableHttpPostResponse::Json(JsonRpcMessage::Error(error), _) = &mut response
+            && let Some(id) = id
+            // As text, because some servers answer to "1" what they were asked as 1.
+            && error.id.as_ref().map(ToString::to_string) != Some(id.to_string())
+        {
+            if in_session {
+                return Err(StreamableHttpError::SessionExpired);
+            }
+            error.id = Some(id);
+        }
         if initialize && self.opened.swap(true, Ordering::Relaxed) {
             self.reopened.notify_one();
         }

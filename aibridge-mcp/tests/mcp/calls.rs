@@ -66,3 +66,12 @@ async fn a_call_that_takes_too_long_is_cancelled_and_the_model_is_told() {
     timeout(LONG, fake.happens("cancelled")).await.unwrap();
     fake.sees("POST notifications/cancelled", 1).await;
 }
+
+#[tokio::test]
+async fn a_result_that_is_too_large_to_be_read_is_a_failure() {
+    for fake in [Fake::legacy(&["huge", "echo"]).await, Fake::modern(&["huge", "echo"]).await] {
+        let mcp = mcp([Server::new("s", fake.url.clone())]);
+        assert!(call(&mcp, ANN, "s", "huge").await.error.is_some());
+        assert_eq!(text(&call(&mcp, ANN, "s", "echo").await), "{}");
+    }
+}

@@ -2,17 +2,20 @@ use super::*;
 
 #[tokio::test]
 async fn a_session_that_the_server_forgot_is_opened_again_unseen() {
-    let fake = Fake::legacy(&["echo"]).await;
-    let mcp = mcp([Server::new("s", fake.url.clone())]);
-    mcp.tools(ANN).await;
-    fake.forget_sessions();
-    fake.set_tools(&["echo", "more"]);
-    assert_eq!(text(&call_with(&mcp, ANN, "s", "echo", json!({"text": "again"})).await), r#"{"text":"again"}"#);
-    assert_eq!(fake.count("POST initialize"), 2);
-    // It was restarted, so it is asked for its tools again.
-    fake.sees("POST tools/list", 2).await;
-    while mcp.known(ANN).unwrap().listed.len() < 2 {
-        tokio::task::yield_now().await;
+    for with_400 in [false, true] {
+        let fake = Fake::legacy(&["echo"]).await;
+        *fake.inner.forgets_with_400.lock().unwrap() = with_400;
+        let mcp = mcp([Server::new("s", fake.url.clone())]);
+        mcp.tools(ANN).await;
+        fake.forget_sessions();
+        fake.set_tools(&["echo", "more"]);
+        assert_eq!(text(&call_with(&mcp, ANN, "s", "echo", json!({"text": "again"})).await), r#"{"text":"again"}"#);
+        assert_eq!(fake.count("POST initialize"), 2);
+        // It was restarted, so it is asked for its tools again.
+        fake.sees("POST tools/list", 2).await;
+        while mcp.known(ANN).unwrap().listed.len() < 2 {
+            tokio::task::yield_now().await;
+        }
     }
 }
 

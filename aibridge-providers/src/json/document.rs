@@ -87,6 +87,50 @@ impl Document {
         self.span_of(value.text())
     }
 
+    /// The document with `text` in the place of the bytes of `span`, which are a top-level member's value, or lie inside
+    /// of it. The result is known to be valid: there is no second pass.
+    pub(crate) fn with_value_changed(&self, span: Range<usize>, text: &[&str]) -> Document {
+        let bytes = self.spliced(&span, text);
+        let moved = |at: usize| at + bytes.len() - self.bytes.len();
+        let members = self.members.as_ref().map(|members| {
+            let member = |MemberSpan { key, value }: &MemberSpan| {
+                if key.start >= span.end {
+                    MemberSpan { key: moved(key.start)..moved(key.end), value: moved(value.start)..moved(value.end) }
+                } else if value.end >= span.end {
+                    MemberSpan { key: key.clone(), value: value.start..moved(value.end) }
+                } else {
+                    MemberSpan { key: key.clone(), value: value.clone() }
+                }
+            };
+            members.iter().map(member).collect()
+        });
+        Document { root: self.root.start..moved(self.root.end), members, bytes }
+    }
+
+    /// The document with a further top-level member, the last one. `key` needs no escapes, and `value` is valid.
+    pub(crate) fn with_member(&self, key: &str, value: &[&str]) -> Document {
+        let inside = &self.bytes[self.root.start + 1..self.root.end - 1];
+        let at = self.root.start + 1 + inside.trim_ascii_end().len();
+        let comma = if inside.trim_ascii().is_empty() { "" } else { "," };
+        let text = [&[comma, "\"", key, "\":"], value].concat();
+        let bytes = self.spliced(&(at..at), &text);
+        let added = bytes.len() - self.bytes.len();
+        let key = at + comma.len()..at + comma.len() + key.len() + 2;
+        let member = MemberSpan { value: key.end + 1..at + added, key };
+        let members = self.members.as_ref().filter(|members| members.len() < REMEMBERED);
+        let members = members.map(|members| members.iter().cloned().chain([member]).collect());
+        Document { root: self.root.start..self.root.end + added, members, bytes }
+    }
+
+    fn spliced(&self, span: &Range<usize>, text: &[&str]) -> Bytes {
+        let added: usize = text.iter().map(|part| part.len()).sum();
+        let mut bytes = Vec::with_capacity(self.bytes.len() - span.len() + added);
+        bytes.extend_from_slice(&self.bytes[..span.start]);
+        text.iter().for_each(|part| bytes.extend_from_slice(part.as_bytes()));
+        bytes.extend_from_slice(&self.bytes[span.end..]);
+        bytes.into()
+    }
+
     /// The span of some text of this document.
     fn span_of(&self, text: &[u8]) -> Range<usize> {
         let start = text.as_ptr().addr().checked_sub(self.bytes.as_ptr().addr());

@@ -40,6 +40,7 @@ pub struct KeyPool {
 
 struct Slot {
     credential: Credential,
+    hint: String,
     key: Key,
 }
 
@@ -98,7 +99,7 @@ impl KeyPool {
             (Kind::Bedrock, None) => vec![Credential::Chain],
             _ => instance.keys.iter().cloned().map(Credential::Key).collect(),
         };
-        let slot = |credential| Slot { credential, key: Key(Arc::default()) };
+        let slot = |credential: Credential| Slot { hint: credential.hint(), credential, key: Key(Arc::default()) };
         KeyPool { slots: credentials.into_iter().map(slot).collect() }
     }
 
@@ -123,12 +124,8 @@ impl KeyPool {
 
     /// First and last characters of the key at that place, as recorded; of an AWS access key, those of its id. Empty when
     /// there is no such place.
-    pub fn hint(&self, slot: usize) -> String {
-        match self.slots.get(slot).map(|slot| &slot.credential) {
-            Some(Credential::Key(key)) => key.hint(),
-            Some(Credential::Pair(pair)) => pair.id.hint(),
-            Some(Credential::Chain) | None => String::new(),
-        }
+    pub fn hint(&self, slot: usize) -> &str {
+        self.slots.get(slot).map_or("", |slot| &slot.hint)
     }
 
     /// The key at that place.
@@ -197,6 +194,14 @@ impl KeyPool {
 }
 
 impl Credential {
+    fn hint(&self) -> String {
+        match self {
+            Credential::Key(key) => key.hint(),
+            Credential::Pair(pair) => pair.id.hint(),
+            Credential::Chain => String::new(),
+        }
+    }
+
     fn is(&self, other: &Credential) -> bool {
         match (self, other) {
             (Credential::Key(one), Credential::Key(other)) => one.expose() == other.expose(),

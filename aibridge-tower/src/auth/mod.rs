@@ -3,7 +3,8 @@
 //!
 //! The token is looked for in `X-Coder-AI-Governance-Token`, `Authorization: Bearer`, `X-Api-Key`, in this order. Beside the
 //! first one, the other two are the user's own provider credential ([`Byok`](crate::Byok)) and stay; otherwise
-//! both belong to the gateway and are removed.
+//! both belong to the gateway and are removed. An AWS signature in `Authorization`, which clients of Amazon Bedrock may not
+//! be able to leave out, is neither, and goes.
 //!
 //! | needs | adds |
 //! | --- | --- |

@@ -124,6 +124,6 @@ impl Plan {
             "aibridge: provider {:?} has no valid AWS credentials at the moment; the gateway's log says why",
             self.instance.name
         );
-        Refusal::new(Reason::ProviderUnreachable, message)
+        Refusal::new(Reason::KeysRefused, message)
     }
 }

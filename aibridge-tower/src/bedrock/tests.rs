@@ -27,10 +27,11 @@ use crate::{
     context::{Added, Signed},
     parse::AiBody,
     passthrough::RequestBody,
-    testing::{Script, Step, bytes, instance, json, parsed},
+    record::RecordLayer,
+    testing::{Script, Step, Told, bytes, instance, json, parsed},
 };
 
-const ASK: &str = r#"{"model":"claude-sonnet-4-5","max_tokens":9,"stream":true,"messages":[]}"#;
+pub(super) const ASK: &str = r#"{"model":"claude-sonnet-4-5","max_tokens":9,"stream":true,"messages":[]}"#;
 
 fn settings(protocol: Protocol) -> Settings {
     let pair = |id: &str| KeyPair { id: Secret::new(id), secret: Secret::new("secret") };
@@ -52,7 +53,7 @@ fn route(protocol: Protocol) -> ProviderRoute {
 }
 
 /// A request as it leaves Keys.
-fn asking(route: ProviderRoute, json: &str) -> Request<AiBody> {
+pub(super) fn asking(route: ProviderRoute, json: &str) -> Request<AiBody> {
     let mut request = parsed(Api::Messages, json);
     request.extensions_mut().insert(route);
     request
@@ -105,7 +106,7 @@ async fn sent(request: Request<AiBody>) -> (Parts, Bytes) {
     below.sent()
 }
 
-fn frame(event: &str) -> Bytes {
+pub(super) fn frame(event: &str) -> Bytes {
     let header = |name: &'static str, value: &'static str| Header::new(name, Value::String(value.into()));
     let message = Message::new(format!(r#"{{"bytes":"{}","p":"abc"}}"#, STANDARD.encode(event)))
         .add_header(header(":event-type", "chunk"))
@@ -115,13 +116,13 @@ fn frame(event: &str) -> Bytes {
     bytes.into()
 }
 
-const EVENTS: [&str; 3] = [
+pub(super) const EVENTS: [&str; 3] = [
     r#"{"type":"message_start","message":{"id":"msg_bdrk_1","usage":{"input_tokens":3}}}"#,
     r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"brick"}}"#,
     r#"{"type":"message_stop"}"#,
 ];
 
-fn framed(steps: impl IntoIterator<Item = Step<io::Error>>) -> Response<Script<io::Error>> {
+pub(super) fn framed(steps: impl IntoIterator<Item = Step<io::Error>>) -> Response<Script<io::Error>> {
     Response::builder()
         .header("content-type", "application/vnd.amazon.eventstream")
         .header("content-length", "7")
@@ -337,6 +338,53 @@ async fn a_compressed_request_is_translated_and_goes_plain() {
     let (head, body) = sent(request).await;
     assert_eq!(head.headers.get("content-encoding"), None);
     assert!(body.starts_with(b"{") && String::from_utf8_lossy(&body).contains("anthropic_version"));
+}
+
+/// What the client gets of these pieces of a native stream, recorded, and what the recorder is told.
+async fn native(pieces: Vec<Step<io::Error>>) -> (Result<Bytes, crate::BoxError>, Vec<String>) {
+    let told = Told::default();
+    let call = NativeCall::new("anthropic.claude-opus-4-6-v1:0", true);
+    let below = Below::answering(framed(pieces));
+    let service = RecordLayer::new(told.clone()).layer(layer().layer(below.service()));
+    let request = asking(route(Protocol::InvokeModel).native(call), r#"{"messages": []}"#);
+    let response = service.oneshot(request).await.unwrap();
+    let body = response.into_body().collect().await.map(|body| body.to_bytes());
+    (body, told.calls())
+}
+
+#[tokio::test]
+async fn split_anywhere_native_frames_pass_as_they_are_and_are_recorded() {
+    let all: Bytes = EVENTS.map(frame).concat().into();
+    for at in 0..=all.len() {
+        let (body, told) = native([all.slice(..at), all.slice(at..)].map(Step::Data).into()).await;
+        assert_eq!(body.unwrap(), all, "split at {at}");
+        assert_eq!(told[1], "tokens 3+0 cache 0/0 final msg_bdrk_1", "split at {at}: {told:?}");
+        assert_eq!(told.last().unwrap(), &format!("end completed 200 {}B -", all.len()), "split at {at}");
+    }
+}
+
+#[tokio::test]
+async fn cut_anywhere_a_native_stream_ends_with_an_exception_behind_its_last_whole_frame() {
+    let frames = EVENTS.map(frame);
+    let all: Bytes = frames[..2].concat().into();
+    let message = "aibridge: the provider's answer broke off before its end; try again";
+    let exception = exception_frame("modelStreamErrorException", message);
+    for at in 0..all.len() {
+        let whole = if at < frames[0].len() { 0 } else { frames[0].len() };
+        let (body, told) = native(vec![Step::Data(all.slice(..at))]).await;
+        assert_eq!(body.unwrap(), [&all[..whole], &exception].concat(), "cut at {at}");
+        assert!(told.last().unwrap().starts_with("end truncated 200"), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_native_frame_that_passes_in_pieces_and_breaks_off_is_a_reset() {
+    let long = frame(&format!(r#"{{"type":"content_block_delta","delta":{{"text":"{}"}}}}"#, "a".repeat(200_000)));
+    let pieces = long.slice(..150_000);
+    let steps = pieces.chunks(50_000).map(|piece| Step::Data(Bytes::copy_from_slice(piece))).collect();
+    let (body, told) = native(steps).await;
+    assert!(body.is_err(), "nothing can be added to half a frame");
+    assert!(told.last().unwrap().starts_with("end truncated 200"), "{told:?}");
 }
 
 /// A request that is only proxied.

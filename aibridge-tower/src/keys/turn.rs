@@ -137,8 +137,8 @@ impl<S, B> Turn<S, B> {
             }
             Ok(_) => {
                 metrics.failed_over(&instance.name, self.tried.len(), false);
-                let message = "aibridge: the provider did not accept the gateway's key, and this request cannot be \
-                               repeated; try again, with another key";
+                let message = "aibridge: the provider did not accept the gateway's key, and the gateway cannot repeat this \
+                               request; try again, and another key is used";
                 Err(Refusal::new(Reason::KeysRateLimited, message).retry_after(Duration::ZERO))
             }
             Err(exhausted) => {

@@ -22,9 +22,16 @@ use crate::auth::remove_headers;
 #[derive(Clone, Debug)]
 pub struct AiBody {
     bytes: Bytes,
-    edited: bool,
+    edited: Option<Edited>,
     sent: bool,
     understood: Arc<Understood>,
+}
+
+/// What an edit left in the place of the client's body.
+#[derive(Clone, Debug)]
+enum Edited {
+    Unread,
+    Read(Document),
 }
 
 #[derive(Debug)]
@@ -40,7 +47,7 @@ impl AiBody {
     /// A body of `received` bytes, which decode to `document`.
     pub fn new(api: Api, received: Bytes, document: Document, facts: Facts, caller: Caller) -> AiBody {
         let understood = Understood { api, document, facts, caller, received: received.len() as u64 };
-        AiBody { bytes: received, edited: false, sent: false, understood: Arc::new(understood) }
+        AiBody { bytes: received, edited: None, sent: false, understood: Arc::new(understood) }
     }
 
     /// The API being spoken.
@@ -59,11 +66,12 @@ impl AiBody {
     }
 
     /// The body as JSON, decoded, as it goes upstream: what a further edit has to begin with. `None` if an edit left
-    /// something else. Costs a pass over a body that was edited.
+    /// something else. Costs a pass over a body that was edited as bytes.
     pub fn outgoing(&self) -> Option<Document> {
-        match self.edited {
-            true => Document::parse(self.bytes.clone()).ok(),
-            false => Some(self.understood.document.clone()),
+        match &self.edited {
+            None => Some(self.understood.document.clone()),
+            Some(Edited::Read(document)) => Some(document.clone()),
+            Some(Edited::Unread) => Document::parse(self.bytes.clone()).ok(),
         }
     }
 
@@ -84,9 +92,18 @@ impl AiBody {
 
     /// Sends `bytes`, plain JSON, in the place of `request`'s body; any content coding goes.
     pub fn edit(request: &mut Request<AiBody>, bytes: Bytes) {
+        AiBody::replace(request, bytes, Edited::Unread);
+    }
+
+    /// The same with a document, which need not be read again by the next edit.
+    pub fn edit_document(request: &mut Request<AiBody>, document: Document) {
+        AiBody::replace(request, document.bytes().clone(), Edited::Read(document));
+    }
+
+    fn replace(request: &mut Request<AiBody>, bytes: Bytes, edited: Edited) {
         let body = request.body_mut();
         body.bytes = bytes;
-        body.edited = true;
+        body.edited = Some(edited);
         if request.headers().contains_key(header::CONTENT_ENCODING) {
             remove_headers(request.headers_mut(), |name| *name == header::CONTENT_ENCODING);
         }

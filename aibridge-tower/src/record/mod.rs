@@ -32,7 +32,6 @@ mod whole_events;
 use http::HeaderName;
 
 pub use body::ResponseBody;
-#[cfg(feature = "bedrock")]
 pub use error::InterceptionFailed;
 pub use future::ResponseFuture;
 pub(crate) use injected::InjectedCall;

@@ -2,7 +2,8 @@
 //!
 //! Refusals of the layers are responses already. What reaches this one as `Err` (the provider unreachable, a host's own
 //! layer that failed) is looked through along [`source`](std::error::Error::source), and becomes a
-//! [`Refusal`](aibridge_providers::api::Refusal) too. Behind it the pipeline cannot fail.
+//! [`Refusal`](aibridge_providers::api::Refusal) too. Behind it the pipeline cannot fail. A client that speaks Bedrock is
+//! told refusals in Bedrock's form, whichever layer refused.
 //!
 //! | needs | adds |
 //! | --- | --- |

@@ -49,7 +49,7 @@ where
                 for call in &calls {
                     turn.runner.not_run(call, super::turn::LIMIT);
                 }
-                turn.exchange.cut_short()
+                turn.cut_short()
             }
             Next::Finish => {
                 let watch = Watch::new(turn.runner.interception.clone());

@@ -176,7 +176,7 @@ where
             for call in &calls {
                 turn.runner.not_run(call, LIMIT);
             }
-            Source::last(turn.exchange.cut_short())
+            Source::last(turn.cut_short())
         }
         Next::Finish => Source::Between { work: Box::pin(go_on(turn, calls, true)) },
         _ => Source::Between { work: Box::pin(go_on(turn, calls, false)) },

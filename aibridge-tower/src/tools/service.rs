@@ -61,10 +61,12 @@ where
     }
 }
 
-/// Whether the route is one whose requests are given tools. What only the body tells is for
-/// [`inject`](aibridge_providers::api::tools::inject).
+/// Whether the route is one whose requests are given tools: not those of clients that speak Bedrock itself, whose streams
+/// are not read here. What only the body tells is for [`inject`](aibridge_providers::api::tools::inject).
 fn takes_tools(request: &Request<AiBody>) -> bool {
-    let route = request.extensions().get::<ProviderRoute>();
-    route
-        .is_some_and(|route| matches!(route.endpoint, Endpoint::Intercepted(_)) && !route.pattern.ends_with("/compact"))
+    request.extensions().get::<ProviderRoute>().is_some_and(|route| {
+        matches!(route.endpoint, Endpoint::Intercepted(_))
+            && !route.pattern.ends_with("/compact")
+            && route.native.is_none()
+    })
 }

@@ -97,6 +97,12 @@ impl<S> Turn<S> {
         }
     }
 
+    /// The end of a turn whose model calls on although it was told that there are no more rounds.
+    pub(super) fn cut_short(&mut self) -> Bytes {
+        let finish = self.exchange.cut_short();
+        self.end(finish)
+    }
+
     /// The end of any turn.
     pub(super) fn end(&mut self, finish: Finish) -> Bytes {
         if let Some(kept) = finish.kept {

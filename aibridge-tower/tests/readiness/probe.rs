@@ -12,6 +12,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use aibridge_mcp::{BoxFuture, Listed, Outcome, Tool, ToolSource, Toolbox};
 use aibridge_providers::{
     api::{Api, Facts, Reason, Refusal},
     bedrock::{KeyPair, Protocol, Settings},
@@ -248,4 +249,49 @@ impl Recorder for Forgets {
     }
 
     fn record(&self, _: &Arc<Record>) {}
+}
+
+/// Has one tool, which answers nothing.
+pub(crate) struct OneTool {
+    known: bool,
+    answers: bool,
+}
+
+impl OneTool {
+    /// Known from the start.
+    pub(crate) fn known() -> OneTool {
+        OneTool { known: true, answers: true }
+    }
+
+    /// Has to be asked for.
+    pub(crate) fn asked_for() -> OneTool {
+        OneTool { known: false, answers: true }
+    }
+
+    /// Is asked for, and never found out.
+    pub(crate) fn never_found() -> OneTool {
+        OneTool { known: false, answers: false }
+    }
+
+    fn toolbox() -> Arc<Toolbox> {
+        let schema = serde_json::json!({"type": "object"});
+        Arc::new(Toolbox::new([Listed::new(Tool::new("srv", "look"), "https://mcp.example", schema)]))
+    }
+}
+
+impl ToolSource for OneTool {
+    fn known(&self, _: Uuid) -> Option<Arc<Toolbox>> {
+        self.known.then(OneTool::toolbox)
+    }
+
+    fn tools(&self, _: Uuid) -> BoxFuture<Arc<Toolbox>> {
+        match self.answers {
+            true => Box::pin(ready(OneTool::toolbox())),
+            false => Box::pin(std::future::pending()),
+        }
+    }
+
+    fn call(&self, _: Uuid, _: &Tool, _: serde_json::Map<String, serde_json::Value>) -> BoxFuture<Outcome> {
+        Box::pin(ready(Outcome::new(Vec::new(), None, std::time::Duration::ZERO)))
+    }
 }

@@ -23,6 +23,7 @@ use aibridge_tower::{
     keys::KeysLayer,
     parse::{AiBody, ParseLayer},
     record::RecordLayer,
+    tools::ToolsLayer,
 };
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -34,7 +35,7 @@ use tower::{Layer, ServiceExt, limit::ConcurrencyLimit};
 use tower_service::Service;
 use tower_test::mock;
 
-use crate::probe::{Probe, parsed, plain, request, to_bedrock};
+use crate::probe::{OneTool, Probe, parsed, plain, request, to_bedrock};
 
 /// Makes `service` ready and calls it.
 async fn begin<S, B>(mut service: S, request: Request<B>) -> task::Spawn<S::Future>
@@ -213,4 +214,49 @@ async fn dropped_before_a_further_call_keys_gives_everything_back() {
     drop(call);
     handle.allow(1);
     assert_ready_ok!(task::spawn(other.ready()).poll());
+}
+
+#[tokio::test]
+async fn dropped_while_its_tools_are_asked_for_tools_gives_back_its_readiness() {
+    let probe = Probe::answers();
+    let held = probe.held();
+    let mut call = begin(ToolsLayer::new(OneTool::never_found()).layer(probe), parsed()).await;
+    assert_pending!(call.poll());
+    assert_eq!(held(), 1);
+    drop(call);
+    assert_eq!(held(), 0);
+}
+
+/// A reply in which the model calls the one tool.
+fn calls_the_tool() -> Response<Full<Bytes>> {
+    let call = r#"{"id": "c", "type": "function", "function": {"name": "bmcp_srv_look", "arguments": "{}"}}"#;
+    let message = format!(r#"{{"role": "assistant", "content": null, "tool_calls": [{call}]}}"#);
+    let choice = format!(r#"{{"index": 0, "message": {message}, "finish_reason": "tool_calls"}}"#);
+    let body = format!(r#"{{"id": "r", "object": "chat.completion", "choices": [{choice}]}}"#);
+    let reply = Response::builder().header("content-type", "application/json");
+    reply.body(Full::from(body)).unwrap()
+}
+
+#[tokio::test]
+async fn tools_waits_for_readiness_before_each_further_round() {
+    // The mock panics when it is called without being ready.
+    let (inner, mut handle) = mock::pair::<Request<AiBody>, Response<Full<Bytes>>>();
+    handle.allow(1);
+    let mut call = begin(ToolsLayer::new(OneTool::known()).layer(inner), parsed()).await;
+    assert_pending!(call.poll());
+    let Poll::Ready(Some((_, answer))) = task::spawn(handle.next_request()).poll() else {
+        panic!("the request has not reached the inner service")
+    };
+    answer.send_response(calls_the_tool());
+    assert_pending!(call.poll(), "the tool has run, and the inner service is not ready");
+    assert_pending!(task::spawn(handle.next_request()).poll());
+    handle.allow(1);
+    assert!(call.is_woken());
+    assert_pending!(call.poll());
+    let Poll::Ready(Some((request, answer))) = task::spawn(handle.next_request()).poll() else {
+        panic!("the second round has not reached the inner service")
+    };
+    assert!(String::from_utf8_lossy(request.body().bytes()).contains(r#""tool_call_id":"c""#));
+    answer.send_response(Response::new(Full::from("{}")));
+    assert_eq!(assert_ready_ok!(call.poll()).status(), 200);
 }

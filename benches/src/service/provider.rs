@@ -57,6 +57,13 @@ impl Provider {
         Provider { content_type, frames: frames.into() }
     }
 
+    /// Calls what it replies this.
+    #[must_use]
+    pub fn content_type(mut self, content_type: HeaderValue) -> Provider {
+        self.content_type = content_type;
+        self
+    }
+
     /// The bytes of a reply.
     pub fn reply_len(&self) -> usize {
         self.frames.iter().map(Bytes::len).sum()

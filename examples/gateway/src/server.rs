@@ -73,6 +73,9 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
     let identity = identity(&config.authentication, &store, tokens.as_ref())?;
     let access_url = &config.host.access_url;
     let links = external_auth::links(&config.mcp, &store, access_url, &config.host.data_dir)?;
+    if let Some(links) = &links {
+        links.warn_of_lost_keys().await?;
+    }
     let mcp = mcp::servers(&config.mcp, links.as_ref(), tokens)?;
     let external_auth =
         links.map(|links| Arc::new(ExternalAuth::new(links, identity.clone(), mcp.clone(), access_url)));

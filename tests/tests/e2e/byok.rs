@@ -1,7 +1,7 @@
 //! Every way in which a gateway token and a user's own credential can come together.
 
 use aibridge_providers::provider::{BaseUrl, Instance, Kind, Secret};
-use aibridge_tests::{Provider, Script};
+use aibridge_tests::{Provider, ReceivedRequest, Script};
 
 use crate::{
     fixture::{Setup, TOKEN, path},
@@ -46,6 +46,41 @@ fn expected(governance: Option<&str>, values: [Option<&'static str>; 2]) -> Expe
     }
 }
 
+/// Asserts that what came of a request, its status and what the provider was asked, is what should have.
+#[track_caller]
+fn assert_came(context: &str, expected: Expected, name: &str, answers: u16, came: (u16, &[ReceivedRequest])) {
+    let (status, asked) = came;
+    let heads: Vec<_> = asked.iter().map(|request| String::from_utf8_lossy(request.head.raw())).collect();
+    assert!(!heads.iter().any(|head| head.contains(TOKEN)), "{context}: {heads:?}");
+    let carried = |request: &ReceivedRequest| {
+        ["authorization", "x-api-key", "api-key"].map(|name| request.head.get(name).map(str::to_owned))
+    };
+    match expected {
+        Expected::Refused(expected) => assert_eq!((status, asked.len()), (expected, 0), "{context}"),
+        Expected::Own(authorization, key) => {
+            assert_eq!((status, asked.len()), (answers, 1), "{context}");
+            let bearer = authorization.map(|value| format!("Bearer {value}"));
+            assert_eq!(carried(&asked[0]), [bearer, key.map(str::to_owned), None], "{context}");
+            assert!(CENTRAL.iter().all(|central| !heads[0].contains(central)), "{context}: {heads:?}");
+        }
+        Expected::Central => {
+            // Keys that were refused are left out.
+            assert!(!asked.is_empty() || answers == 401, "{context}");
+            let place = match name {
+                "azure" => 2,
+                "anthropic" => 1,
+                _ => 0,
+            };
+            for request in asked {
+                let carried = carried(request);
+                assert_eq!(carried.iter().flatten().count(), 1, "{context}");
+                let value = carried[place].as_deref().unwrap_or_default();
+                assert!(CENTRAL.contains(&value.trim_start_matches("Bearer ")), "{context}: {value}");
+            }
+        }
+    }
+}
+
 /// Has every combination come with these statuses from the provider; the keys seen are never mixed.
 async fn every_combination(answers: u16) {
     // Of a 429 and a 401 the user is told as it came, and the organisation's keys are tried one after another.
@@ -77,38 +112,8 @@ async fn every_combination(answers: u16) {
                         let (head, _) = line.client.response().await.unwrap();
                         let asked = line.provider.requests()[seen..].to_vec();
                         seen += asked.len();
-                        let get = |at: usize, name: &str| asked[at].head.get(name).map(str::to_owned);
-                        for at in 0..asked.len() {
-                            assert!(!String::from_utf8_lossy(asked[at].head.raw()).contains(TOKEN), "{context}");
-                        }
-                        match expected(governance, [authorization, key]) {
-                            Expected::Refused(status) => {
-                                assert_eq!((head.status(), asked.len()), (status, 0), "{context}");
-                            }
-                            Expected::Own(authorization, key) => {
-                                assert_eq!((head.status(), asked.len()), (answers, 1), "{context}");
-                                let bearer = authorization.map(|value| format!("Bearer {value}"));
-                                assert_eq!(get(0, "authorization"), bearer, "{context}");
-                                assert_eq!(get(0, "x-api-key").as_deref(), key, "{context}");
-                                assert_eq!(get(0, "api-key"), None, "{context}");
-                                let head = String::from_utf8_lossy(asked[0].head.raw());
-                                assert!(CENTRAL.iter().all(|central| !head.contains(central)), "{context}: {head}");
-                            }
-                            Expected::Central => {
-                                let carrier = match name {
-                                    "azure" => "api-key",
-                                    "anthropic" => "x-api-key",
-                                    _ => "authorization",
-                                };
-                                assert!(!asked.is_empty() || answers == 401, "{context}");
-                                for at in 0..asked.len() {
-                                    let carried = ["authorization", "x-api-key", "api-key"].map(|it| get(at, it));
-                                    assert_eq!(carried.iter().flatten().count(), 1, "{context}");
-                                    let value = get(at, carrier).unwrap();
-                                    assert!(CENTRAL.contains(&value.trim_start_matches("Bearer ")), "{context}");
-                                }
-                            }
-                        }
+                        let expected = expected(governance, [authorization, key]);
+                        assert_came(&context, expected, name, answers, (head.status(), &asked));
                     }
                 }
             }

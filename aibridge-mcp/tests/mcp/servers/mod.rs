@@ -64,6 +64,8 @@ pub struct Inner {
     pub challenge: Mutex<bool>,
     /// Sessions that are forgotten.
     pub forgotten: Mutex<HashSet<String>>,
+    /// Whether requests of forgotten sessions are answered as those of the TypeScript SDK's examples are, instead of 404.
+    pub forgets_with_400: Mutex<bool>,
     /// Answers to requests of an MCP method or `*` instead of the server's: a status, or nothing at all.
     pub instead: Mutex<HashMap<String, Instead>>,
     peers: Mutex<Vec<Peer<RoleServer>>>,
@@ -104,6 +106,7 @@ impl Fake {
             tokens: Mutex::default(),
             challenge: Mutex::new(true),
             forgotten: Mutex::default(),
+            forgets_with_400: Mutex::default(),
             instead: Mutex::default(),
             peers: Mutex::default(),
             subscriptions: Mutex::default(),
@@ -226,6 +229,11 @@ async fn guard(State(inner): State<Arc<Inner>>, request: Request, next: Next) ->
         };
     }
     if session.is_some_and(|session| inner.forgotten.lock().unwrap().contains(&session)) {
+        if *inner.forgets_with_400.lock().unwrap() {
+            let error = json!({"code": -32000, "message": "Bad Request: No valid session ID provided"});
+            let body = axum::Json(json!({"jsonrpc": "2.0", "error": error, "id": null}));
+            return (StatusCode::BAD_REQUEST, body).into_response();
+        }
         return StatusCode::NOT_FOUND.into_response();
     }
     next.run(Request::from_parts(head, Body::from(body))).await
@@ -329,6 +337,7 @@ impl ServerHandler for Handler {
                 result
             }
             "big" => text(&"é".repeat(40_000)),
+            "huge" => text(&"x".repeat(5_000_000)),
             "big_image" => CallToolResult::success(vec![
                 ContentBlock::image("A".repeat(40_000), "image/png"),
                 ContentBlock::text("small"),

@@ -127,8 +127,8 @@ impl Exchange {
     }
 
     /// Ends the reply here although the model wants more calls, as if it had come to its own end.
-    pub fn cut_short(&mut self) -> Bytes {
-        self.0.cut_short()
+    pub fn cut_short(&mut self) -> Finish {
+        Finish { bytes: self.0.cut_short(), kept: self.0.left_off() }
     }
 
     /// Ends a stream with the API's error event, because a later round was answered with `status` and `body`: the
@@ -152,5 +152,9 @@ pub(in crate::api) trait Dialect: fmt::Debug + Send {
     fn next_request(&mut self, sent: &Document, answers: &[Answer]) -> Bytes;
     fn finish(&mut self, sent: &Document, answers: &[Answer]) -> Finish;
     fn cut_short(&mut self) -> Bytes;
+    /// What is kept of an exchange that was cut short, where a client could not go on from its history alone.
+    fn left_off(&mut self) -> Option<Kept> {
+        None
+    }
     fn provider_error(&mut self, status: u16, body: &[u8]) -> Bytes;
 }

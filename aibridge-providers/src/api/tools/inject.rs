@@ -1,6 +1,5 @@
 use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::Arc};
 
-use bytes::Bytes;
 use memchr::memmem;
 
 use super::Toolset;
@@ -21,7 +20,7 @@ const ADDITIONAL_TOOLS: &str = "additional_tools";
 #[non_exhaustive]
 pub struct Injected {
     /// The request's body.
-    pub body: Bytes,
+    pub body: Document,
     /// The names of the tools that were added, exactly as the model is given them. None, if there was room for none;
     /// the body is the client's own then.
     pub names: Arc<BTreeSet<String>>,
@@ -50,7 +49,7 @@ pub struct Injected {
 /// let request = Document::parse(r#"{"tools": [{"name":"mine"}], "messages": []}"#.into())?;
 /// let facts = Facts::read(Api::Messages, &request);
 /// assert_eq!(
-///     inject(Api::Messages, &request, &facts, &tools).expect("a request that gets tools").body,
+///     inject(Api::Messages, &request, &facts, &tools).expect("a request that gets tools").body.bytes(),
 ///     r#"{"tools": [{"name":"bmcp_wiki_search","input_schema":{"type":"object"}},{"name":"mine"}], "messages": []}"#,
 /// );
 /// # Ok::<(), aibridge_providers::json::JsonError>(())
@@ -69,7 +68,7 @@ pub fn inject(api: Api, document: &Document, facts: &Facts, tools: &Toolset) -> 
     }
     let selection = form.select(|name| taken.iter().any(|taken| *taken == name), room);
     if selection.names.is_empty() {
-        let body = document.bytes().clone();
+        let body = document.clone();
         return (selection.left_out > 0).then(|| Injected {
             body,
             names: selection.names,
@@ -161,25 +160,26 @@ enum Place {
 
 impl Place {
     /// The document with `tools`, elements with commas between them, in this place.
-    fn fill(&self, document: &Document, tools: &str) -> Bytes {
+    fn fill(&self, document: &Document, tools: &str) -> Document {
         let bytes = document.bytes();
-        // The inside of an array or object, without blanks.
+        // The inside of an array, without blanks.
         let inside = |span: &Range<usize>| {
             let text = &bytes[span.start + 1..span.end - 1];
             let end = span.start + 1 + text.trim_ascii_end().len();
             end - text.trim_ascii().len()..end
         };
-        let (span, open, close) = match self {
-            Place::Before(array) => (inside(array).start..inside(array).start, "", ","),
-            Place::Behind(array) => (inside(array).end..inside(array).end, ",", ""),
-            Place::Instead(value) => (value.clone(), "[", "]"),
-            Place::Absent => {
-                let members = inside(&document.span(document.root()));
-                let open = if members.is_empty() { r#""tools":["# } else { r#","tools":["# };
-                (members.end..members.end, open, "]")
+        match self {
+            Place::Before(array) => {
+                let at = inside(array).start;
+                document.with_value_changed(at..at, &[tools, ","])
             }
-        };
-        [&bytes[..span.start], open.as_bytes(), tools.as_bytes(), close.as_bytes(), &bytes[span.end..]].concat().into()
+            Place::Behind(array) => {
+                let at = inside(array).end;
+                document.with_value_changed(at..at, &[",", tools])
+            }
+            Place::Instead(value) => document.with_value_changed(value.clone(), &["[", tools, "]"]),
+            Place::Absent => document.with_member("tools", &["[", tools, "]"]),
+        }
     }
 }
 

@@ -1,19 +1,31 @@
 use std::{
     collections::VecDeque,
+    convert::Infallible,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, SystemTime},
 };
 
 use aibridge_providers::{
+    api::Api,
     bedrock::Protocol,
-    provider::{BaseUrl, Kind, Secret},
+    provider::{BaseUrl, Endpoint, Kind, Secret},
 };
 use tokio::{
     sync::oneshot,
     time::{Instant, advance, sleep},
 };
+use tower::ServiceExt;
+use tower_layer::Layer;
 
 use super::*;
+use crate::{
+    ProviderRoute,
+    bedrock::{
+        BedrockLayer,
+        tests::{ASK, EVENTS, asking, frame, framed},
+    },
+    testing::{Step, bytes, once},
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -324,4 +336,26 @@ fn a_worker_that_ends_does_not_take_credentials_with_it() {
     main.join().unwrap();
     // Nobody can ask any more: what is known serves, and what is not is refused.
     assert!(runtime().block_on(signs_with(&credentials, &super::tests::instance(&[], None))).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_outlives_the_credentials_it_was_signed_with() {
+    let fake = Fake::giving([at_once("ASIA1", HOUR), FAILS]);
+    let layer = BedrockLayer::new(fake.credentials());
+    let instance = instance(&[], None);
+    let ask = || {
+        let route = ProviderRoute::new(instance.clone(), Endpoint::Intercepted(Api::Messages), "/v1/messages");
+        asking(route, ASK)
+    };
+    let [first, second, last] = EVENTS.map(|event| Step::Data(frame(event)));
+    let answer = framed([first, Step::Wait(2 * HOUR), second, Step::Wait(HOUR), last]);
+    let answer = layer.layer(once(Ok::<_, Infallible>(answer))).oneshot(ask()).await.unwrap();
+    let begun = Instant::now();
+    let text = String::from_utf8(bytes(answer.into_body()).await.to_vec()).unwrap();
+    assert_eq!((begun.elapsed(), text.matches("event: ").count(), text.contains("error")), (3 * HOUR, 3, false));
+    // Who comes now is told that there are none, by the instance's name alone.
+    let refused = layer.layer(once(Ok::<_, Infallible>(framed([])))).oneshot(ask()).await.unwrap();
+    assert_eq!(refused.status(), 502);
+    let text = String::from_utf8(bytes(refused.into_body()).await.to_vec()).unwrap();
+    assert!(text.contains("bedrock") && !text.contains("ASIA") && !text.contains("there are none"), "{text}");
 }

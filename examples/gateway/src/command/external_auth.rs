@@ -74,7 +74,10 @@ pub(crate) async fn run(config: &Config, arguments: &[String]) -> anyhow::Result
             println!("unlinked {id} of {}", user.username);
             match revoked {
                 Ok(true) => println!("its token is revoked"),
-                Ok(false) => println!("its token is not revoked: {id} has no REVOKE_URL here"),
+                Ok(false) if config.mcp.applications.iter().any(|application| application.id == id) => {
+                    println!("its token is not revoked: the application has no REVOKE_URL");
+                }
+                Ok(false) => println!("its token is not revoked: the application is not configured here"),
                 Err(error) => return Err(anyhow!("its token could not be revoked: {error}")),
             }
         }

@@ -15,8 +15,8 @@ use serde_json::json;
 use url::{Url, form_urlencoded};
 
 use super::{
+    call::{call, described},
     grant::{GrantError, Granted},
-    http::{call, described},
 };
 use crate::config::{self, ClientAuth, Revocation};
 

@@ -11,7 +11,7 @@ use oauth2::{
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::http::CallError;
+use super::call::CallError;
 
 /// New tokens: RFC 6749, section 5.1, and what providers make of it: no `token_type`, or one of their own; `expires_in` as
 /// text, or 0 for never; an empty `refresh_token`.

@@ -80,6 +80,24 @@ impl Links {
         self.0.store.links(Some(user)).await
     }
 
+    /// Warns of links that nobody can use, for want of their keys.
+    pub(crate) async fn warn_of_lost_keys(&self) -> Result<(), AccountsError> {
+        let mut lost: Vec<String> = self.0.store.links(None).await?.into_iter().map(|link| link.key_id).collect();
+        lost.retain(|key| !self.0.keys.holds(key));
+        let links = lost.len();
+        lost.sort_unstable();
+        lost.dedup();
+        if links > 0 {
+            tracing::warn!(
+                links,
+                keys = ?lost,
+                "what users linked is encrypted under keys that are not in CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY; add the \
+                 keys, or have the users link again"
+            );
+        }
+        Ok(())
+    }
+
     /// Whether the link can be used: if not, the user has to link again.
     pub(super) fn is_usable(&self, link: &ExternalAuthLink) -> bool {
         link.failure.is_none() && self.0.keys.holds(&link.key_id)

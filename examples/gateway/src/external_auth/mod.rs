@@ -5,8 +5,8 @@
 //! for, which it keeps encrypted, renews, and gives back when the user unlinks.
 
 mod application;
+mod call;
 mod grant;
-mod http;
 mod keys;
 mod links;
 mod page;
@@ -14,6 +14,7 @@ mod routes;
 mod session;
 #[cfg(test)]
 mod tests;
+mod visitor;
 
 use std::{path::Path, sync::Arc};
 
@@ -81,7 +82,7 @@ pub(crate) fn links(
     if config.applications.is_empty() {
         return Ok(None);
     }
-    let http = http::client().context("the HTTP client for external applications cannot be set up")?;
+    let http = call::client().context("the HTTP client for external applications cannot be set up")?;
     let keys = keys::keyring(config.keys.as_ref(), data_dir)?;
     let application =
         |config: &config::Application| Arc::new(Application::new(config.clone(), access_url, http.clone()));

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use aibridge_providers::provider::Secret;
-use aibridge_tower::auth::{Actor, AuthError, Authenticate};
+use aibridge_tower::auth::{Actor, Authenticate};
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -21,6 +21,7 @@ use super::{
     application::Application,
     grant::{GrantError, code},
     page::{self, Row},
+    visitor::Refusal,
 };
 
 /// How long a form may be, in bytes. Tokens that are JWTs take a few KiB.
@@ -207,44 +208,9 @@ async fn unlink(State(shared): Shared, Path(id): Path<String>, headers: HeaderMa
     shared.back()
 }
 
-/// Who is asking, in an open session.
-struct Visitor {
-    session: String,
-    actor: Actor,
-}
-
-/// Why nobody is signed in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Refusal {
-    /// Nobody was.
-    Nobody,
-    /// The token is not accepted, or no longer.
-    Token,
-    /// It could not be checked.
-    Unavailable,
-}
-
-impl Refusal {
-    fn of(error: &AuthError) -> Refusal {
-        if matches!(error, AuthError::Unavailable(_)) { Refusal::Unavailable } else { Refusal::Token }
-    }
-}
-
 impl ExternalAuth {
-    /// Who is asking. The token of the session is checked each time, so that one that is revoked ends it.
-    async fn visitor(&self, headers: &HeaderMap) -> Result<Visitor, Refusal> {
-        let session = self.cookie.read(headers).ok_or(Refusal::Nobody)?;
-        let token = self.sessions.token(session).ok_or(Refusal::Nobody)?;
-        match self.identity.authenticate(&token).await {
-            Ok(actor) => Ok(Visitor { session: session.to_owned(), actor }),
-            Err(error) => {
-                let refusal = Refusal::of(&error);
-                if refusal == Refusal::Token {
-                    self.sessions.close(session);
-                }
-                Err(refusal)
-            }
-        }
+    fn back(&self) -> Response {
+        see_other(&format!("{}/external-auth", self.base()))
     }
 
     /// Exchanges the code and keeps the tokens, if they work.
@@ -273,34 +239,6 @@ impl ExternalAuth {
         tracing::info!(application = id, user = %actor.id, "an application was linked");
         self.changed(actor.id);
         Ok(())
-    }
-
-    fn ask_to_sign_in(&self, refusal: Refusal, then: Option<&str>) -> Response {
-        let (status, problem) = match refusal {
-            Refusal::Nobody => (StatusCode::OK, None),
-            Refusal::Token => (StatusCode::UNAUTHORIZED, Some("The token is not accepted.")),
-            Refusal::Unavailable => {
-                (StatusCode::SERVICE_UNAVAILABLE, Some("The token cannot be checked now. Try again."))
-            }
-        };
-        page::response(status, page::sign_in(self.base(), problem, then))
-    }
-
-    fn problem(&self, status: StatusCode, title: &str, text: &str) -> Response {
-        page::response(status, page::problem(self.base(), title, text))
-    }
-
-    fn unknown(&self) -> Response {
-        self.problem(StatusCode::NOT_FOUND, "Unknown application", "There is no application of that name here.")
-    }
-
-    fn failed(&self, error: &dyn std::error::Error) -> Response {
-        tracing::error!(%error, "a page of linked applications failed");
-        self.problem(StatusCode::INTERNAL_SERVER_ERROR, "Not possible now", "The gateway's store failed. Try again.")
-    }
-
-    fn back(&self) -> Response {
-        see_other(&format!("{}/external-auth", self.base()))
     }
 }
 

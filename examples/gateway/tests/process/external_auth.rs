@@ -138,6 +138,7 @@ async fn links_survive_a_change_of_keys() {
         assert!(text.contains(page), "{text}");
         let ended = gateway.stop().await;
         assert!(!ended.stderr.contains("external-token.key"), "{}", ended.stderr);
+        assert_eq!(ended.stderr.contains("are not in CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY"), keys == new);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The gateway as a process: started, asked, told to stop, killed.
 
 mod accounts;
+mod bedrock;
 mod demo;
 mod endpoints;
 mod external_auth;

@@ -6,6 +6,7 @@ mod native;
 mod plain;
 mod roles;
 mod sdk;
+mod tools;
 
 use std::{
     collections::VecDeque,
@@ -87,9 +88,13 @@ struct World {
 
 impl World {
     async fn new() -> World {
+        World::with(setup()).await
+    }
+
+    async fn with(setup: Setup) -> World {
         let answers = Answers::default();
-        let (line, answering) = (Line::to(bedrock(answers.clone()).await, setup()), answers);
-        World { line: line.await, answers: answering }
+        let line = Line::to(bedrock(answers.clone()).await, setup).await;
+        World { line, answers }
     }
 
     /// Asks the gateway; Bedrock answers with `script` if it likes the signature.

@@ -88,7 +88,7 @@ async fn the_request_is_signed_over_what_is_sent() {
     assert_eq!(sent.get("metadata"), None);
     let recorded = world.gateway().records.take().await;
     let hint = "AKIA...MPLE";
-    assert_eq!((&*recorded.start.credential_kind, &*recorded.start.credential_hint), ("centralized", hint));
+    assert_eq!((recorded.start.credential_kind, &*recorded.start.credential_hint), ("centralized", hint));
     assert!(KEY.0.starts_with("AKIA") && KEY.0.ends_with("MPLE"));
 }
 
@@ -127,5 +127,5 @@ async fn a_users_own_bedrock_key_goes_unsigned() {
     assert_eq!(received.head.all("authorization"), ["Bearer bedrock-api-key-0123456789"]);
     assert_eq!(received.head.get("x-amz-date"), None);
     assert!(received.head.target().contains("haiku"));
-    assert_eq!(&*world.gateway().records.take().await.start.credential_kind, "byok");
+    assert_eq!(world.gateway().records.take().await.start.credential_kind, "byok");
 }

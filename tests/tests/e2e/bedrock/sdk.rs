@@ -74,7 +74,7 @@ async fn a_client_that_signs_with_keys_of_its_own_names_the_gateways_token_besid
     let received = world.received().await;
     assert!(received.head.get("authorization").unwrap().contains(KEY.0));
     assert_eq!(received.head.get("x-amz-security-token"), None);
-    assert_eq!(&*world.gateway().records.one().await.start.credential_kind, "centralized");
+    assert_eq!(world.gateway().records.one().await.start.credential_kind, "centralized");
 }
 
 #[tokio::test]

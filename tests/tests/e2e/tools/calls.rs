@@ -2,10 +2,12 @@
 
 use aibridge_mcp::Content;
 use aibridge_store::record::Outcome as End;
+use aibridge_tests::Script;
+use bytes::Bytes;
 use serde_json::json;
 
 use super::{
-    Does, Rig, Says,
+    Does, Rig, Says, read,
     source::{SERVER_URL, failed, result},
     tokens, tools, ways,
 };
@@ -154,5 +156,20 @@ async fn arguments_that_are_no_object_are_told_to_the_model_and_recorded_as_they
         let [tool] = tools(&recorded)[..] else { panic!("one call") };
         assert_eq!((&tool.input, &tool.metadata["truncated"]), (&json!("{\"q\": "), &json!(true)));
         assert!(tool.invocation_error.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_comes_byte_by_byte_is_the_same_reply() {
+    for way in ways().filter(|way| way.streamed) {
+        let rig = Rig::new(&[("look", Does::Echoes)]).await;
+        let says = [Says::calls("r1", &[("c1", "bmcp_srv_look", ASK)]), Says::text("r2", "It is so.")];
+        let whole = rig.exchange(way, &says).await;
+        for says in says {
+            let bytes = says.stream(way.endpoint).into_bytes();
+            rig.provider.reply(Script::sse().writes(bytes.chunks(1).map(Bytes::copy_from_slice)));
+        }
+        let (_, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
+        assert_eq!(read(way.endpoint, true, &body), whole, "{way:?}");
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 };
 use asked::{Asked, asked};
 use read::{Read, read};
-use source::{Does, Source};
+pub(crate) use source::{Does, Source};
 
 /// A gateway with tools, in front of a scripted provider.
 struct Rig<S = Source> {

@@ -27,7 +27,7 @@ pub(super) fn failed(why: &str) -> Outcome {
 
 /// What a tool does when it is called.
 #[derive(Clone)]
-pub(super) enum Does {
+pub(crate) enum Does {
     /// Answers.
     Answers(Outcome),
     /// Answers its arguments.
@@ -40,7 +40,7 @@ pub(super) enum Does {
 
 /// The tools of a server called `srv`.
 #[derive(Clone)]
-pub(super) struct Source {
+pub(crate) struct Source {
     toolbox: Arc<Toolbox>,
     does: Arc<HashMap<&'static str, Does>>,
     called: mpsc::UnboundedSender<String>,
@@ -48,7 +48,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(tools: &[(&'static str, Does)]) -> Source {
+    pub(crate) fn new(tools: &[(&'static str, Does)]) -> Source {
         let schema = json!({"type": "object", "properties": {"q": {"type": "string"}}});
         let listed = tools.iter().map(|(name, _)| Listed::new(Tool::new("srv", *name), SERVER_URL, schema.clone()));
         let (called, calls) = mpsc::unbounded_channel();
@@ -68,7 +68,7 @@ impl Source {
     }
 
     /// What has happened so far and was not waited for.
-    pub(super) fn so_far(&self) -> Vec<String> {
+    pub(crate) fn so_far(&self) -> Vec<String> {
         let mut calls = self.calls.lock().unwrap();
         std::iter::from_fn(|| calls.try_recv().ok()).collect()
     }

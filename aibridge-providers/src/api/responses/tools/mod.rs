@@ -101,7 +101,7 @@ impl Rounds {
         };
         let next = next.unwrap_or_else(|| {
             let bytes = [&sent[..], &self.close(&held)].concat().into();
-            Next::End(Finish { bytes, kept: self.left_off(held.outcome) })
+            Next::End(Finish { bytes, kept: self.ended(held.outcome) })
         });
         self.held = Some(held);
         Step { calls, next }
@@ -109,7 +109,7 @@ impl Rounds {
 
     /// What is kept of a turn that has ended after more than one round. A client goes on from a response that is usable;
     /// one that broke off, or has calls that nobody answered, is not.
-    fn left_off(&mut self, outcome: Outcome) -> Option<Kept> {
+    fn ended(&mut self, outcome: Outcome) -> Option<Kept> {
         if !self.later {
             return None;
         }
@@ -155,7 +155,7 @@ impl Dialect for Rounds {
             return self.settle(held, sent);
         }
         let calls = self.round.cut_calls(&[]);
-        Step { calls, next: Next::End(Finish { bytes: sent, kept: self.left_off(Outcome::Failed) }) }
+        Step { calls, next: Next::End(Finish { bytes: sent, kept: self.ended(Outcome::Failed) }) }
     }
 
     fn reply(&mut self, body: Bytes) -> Step {
@@ -191,6 +191,10 @@ impl Dialect for Rounds {
 
     fn cut_short(&mut self) -> Bytes {
         self.held.as_ref().map(|held| self.close(held)).unwrap_or_default()
+    }
+
+    fn left_off(&mut self) -> Option<Kept> {
+        self.ended(Outcome::Incomplete)
     }
 
     fn provider_error(&mut self, status: u16, body: &[u8]) -> Bytes {

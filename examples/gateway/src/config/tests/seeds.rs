@@ -92,6 +92,7 @@ fn external_authentication_with_tools() {
          CODER_EXTERNAL_AUTH_0_MCP_TOOL_ALLOW_REGEX=(.+_gist.*)
          CODER_EXTERNAL_AUTH_0_MCP_TOOL_DENY_REGEX=(create_gist)
          CODER_AIBRIDGE_OPENAI_KEY=k");
+    let given = given.and_env("CODER_ACCESS_URL=https://ai.example.com");
     let warnings = given.warnings();
     assert!(warnings.len() == 1 && warnings[0].starts_with("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY: is not set"));
     let key = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";

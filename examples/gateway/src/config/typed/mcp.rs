@@ -85,6 +85,13 @@ impl Mcp {
             members(EXTERNAL_AUTH.name).filter_map(|member| external_auth::read(member, &mut ids, report)).collect();
         let coder = coder(settings, &mut ids, report);
         let keys = keys(settings, report);
+        if settings.given("ACCESS_URL").is_none() && !applications.is_empty() {
+            report.warn(
+                "CODER_ACCESS_URL",
+                "is not set: who links an application is sent back to this machine; set it to the URL users reach the \
+                 gateway at",
+            );
+        }
         if keys.is_none() && !applications.is_empty() {
             report.warn(
                 "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEY",

@@ -74,7 +74,7 @@ fn an_exchange_can_be_cut_short_where_a_call_was_made() {
     let mut exchange = super::exchange();
     let mut seen = exchange.feed(one_call("c1", "Looking. ", "call_1").into()).to_vec();
     assert_eq!(exchange.end_stream().next, Next::Again);
-    seen.extend_from_slice(&exchange.cut_short());
+    seen.extend_from_slice(&exchange.cut_short().bytes);
     let expected = [
         chunk("c1", json!({"role": "assistant", "content": "", "refusal": null})),
         chunk("c1", json!({"content": "Looking. "})),
@@ -87,7 +87,7 @@ fn an_exchange_can_be_cut_short_where_a_call_was_made() {
     let mut seen = exchange.feed(open([chunk("c1", calls(json!([begun(0, "call_1", "bmcp_a")])))]).into()).to_vec();
     seen.extend_from_slice(&exchange.feed("data: [DONE]".into()));
     assert_eq!(exchange.end_stream().next, Next::Again);
-    seen.extend_from_slice(&exchange.cut_short());
+    seen.extend_from_slice(&exchange.cut_short().bytes);
     let seen = String::from_utf8(seen).unwrap();
     assert_eq!(accumulated(&seen)["finish_reason"], "stop");
     assert!(seen.contains(r#""id":"c1""#) && seen.contains(r#""created":17,"model":"m""#), "{seen}");
@@ -98,7 +98,7 @@ fn an_exchange_can_be_cut_short_where_a_call_was_made() {
     exchange.feed(text.trim_end().to_owned().into());
     assert_eq!(exchange.end_stream().next, Next::Again);
     let end = stream([closing("c1", "stop")]);
-    assert_eq!(exchange.cut_short(), end);
+    assert_eq!(exchange.cut_short().bytes, end);
 }
 
 #[test]

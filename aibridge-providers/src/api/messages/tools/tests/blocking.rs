@@ -104,7 +104,7 @@ fn an_exchange_cut_short_ends_as_the_model_would() {
     for _ in 0..2 {
         assert_eq!(exchange.reply(body.clone().into()).next, Next::Again);
     }
-    let shown: Value = serde_json::from_slice(&exchange.cut_short()).unwrap();
+    let shown: Value = serde_json::from_slice(&exchange.cut_short().bytes).unwrap();
     assert_eq!(shown["stop_reason"], "end_turn");
     assert_eq!(shown["content"], json!([{"type": "text", "text": "a"}, {"type": "text", "text": "a"}]));
     assert_eq!(shown["usage"], json!({"output_tokens": 4}));

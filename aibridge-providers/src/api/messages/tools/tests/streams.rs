@@ -474,7 +474,7 @@ fn an_exchange_cut_short_ends_as_the_model_would() {
             shown.extend_from_slice(&exchange.feed(stream.clone().into()));
             assert_eq!(exchange.end_stream().next, Next::Again);
         }
-        let end = exchange.cut_short();
+        let end = exchange.cut_short().bytes;
         assert!(
             String::from_utf8_lossy(&end).contains("\"stop_reason\":\"end_turn\",\"stop_sequence\":null, \"x\":1}")
         );
@@ -490,7 +490,7 @@ fn an_exchange_cut_short_ends_as_the_model_would() {
     shown.extend_from_slice(&exchange.feed(stream.into()));
     exchange.end_stream();
     exchange.end_stream();
-    shown.extend_from_slice(&exchange.cut_short());
+    shown.extend_from_slice(&exchange.cut_short().bytes);
     let seen = read(&shown);
     assert!(seen.stopped);
     assert_eq!(

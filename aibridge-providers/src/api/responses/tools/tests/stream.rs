@@ -356,6 +356,15 @@ fn a_reply_that_wants_more_can_be_ended_here() {
     let response = accumulated(std::str::from_utf8(&shown).unwrap());
     assert_eq!((response["status"].as_str(), ids(&response["output"])), (Some("completed"), vec!["msg_1", "rs_2"]));
     assert_eq!(response["usage"]["total_tokens"], 24);
+    // The client goes on from the last response whose calls were all answered.
+    let kept = Arc::new(rounds.left_off().unwrap());
+    let request = document(&json!({"previous_response_id": "resp_1", "input": [{"role": "user", "content": "more"}]}));
+    let restored =
+        super::super::restore(&request, &mut |key| kept.keys.iter().any(|it| it == key).then(|| kept.clone())).unwrap();
+    assert_eq!(
+        std::str::from_utf8(&restored).unwrap(),
+        r#"{"previous_response_id":"resp_1","input":[{"type":"function_call_output","call_id":"call_1","output":"result of call_1"},{"role":"user","content":"more"}]}"#
+    );
 }
 
 #[test]
