@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::{Endpoint, Gate, ReceivedRequest, Reply, Script, Transcript, events};
+use crate::{Endpoint, Gate, ReceivedRequest, Reply, Says, Script, Transcript, events};
 
 /// How often a slow stream says something.
 const PACE: Duration = Duration::from_millis(20);
@@ -20,6 +20,8 @@ const PACE: Duration = Duration::from_millis(20);
 /// | `error-STATUS` | an error of that status in the format of the API |
 /// | `slow` | a stream that goes on until the client leaves; without a stream, no reply at all |
 /// | `cut`, `reset` | half of the plain reply, then the connection is closed or reset |
+/// | `injected` | a call of `bmcp_everything_echo`, which nobody but a gateway can run, and then the answer |
+/// | `mixed` | such a call, then another beside one of the client's `tide_table`, and then the answer |
 ///
 /// ```
 /// use aibridge_tests::{Provider, Scripted};
@@ -87,6 +89,12 @@ impl Scripted {
         if let Some(status) = name.strip_prefix("error-") {
             return error(anthropic, status.parse().unwrap_or(500));
         }
+        if let "injected" | "mixed" = name {
+            return match echoes(name == "mixed", &request.to_string()) {
+                Some(says) => says.script(endpoint, request["stream"] == Value::Bool(true)),
+                None => error(anthropic, 400),
+            };
+        }
         let (name, twist) = match name {
             "slow" | "cut" | "reset" => ("plain", name),
             other => (other, ""),
@@ -109,6 +117,27 @@ impl Scripted {
             _ if reply.streamed => reply.head().writes(pieces),
             _ => reply.script(),
         }
+    }
+}
+
+/// What comes next in a conversation with tools of an MCP server called `everything`; nothing if results of calls are
+/// missing, as providers refuse it.
+fn echoes(mixed: bool, request: &str) -> Option<Says> {
+    const ECHO: &str = "bmcp_everything_echo";
+    let calls: [(&str, &str, &str); 3] = [
+        ("call_echo_1", ECHO, r#"{"message":"low water"}"#),
+        ("call_echo_2", ECHO, r#"{"message":"high water"}"#),
+        ("call_tide_3", "tide_table", r#"{"harbour":"Husum","day":"2026-11-03"}"#),
+    ];
+    // With its result, the id of a call is there twice.
+    let known: Vec<_> = calls.iter().map(|(id, ..)| request.matches(&format!("\"{id}\"")).count()).collect();
+    let echoed = ["Echo: low water", "Echo: high water"].map(|text| request.contains(text));
+    match (mixed, &known[..], echoed) {
+        (_, [0, 0, 0], _) => Some(Says::calls("reply_1", &calls[..1])),
+        (false, [2, 0, 0], [true, _]) => Some(Says::text("reply_2", "Low water it is.")),
+        (true, [2, 0, 0], [true, _]) => Some(Says::calls("reply_2", &calls[1..])),
+        (true, [2, 2, 2], [true, true]) => Some(Says::text("reply_3", "Both, at 05:31.")),
+        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ mod external_auth;
 mod home;
 mod kill;
 mod logs;
+mod mcp;
 mod process;
 mod reload;
 mod secrets;

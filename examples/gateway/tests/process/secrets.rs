@@ -64,7 +64,7 @@ fn loaded(setup: Setup, home: &Home, provider: &Provider) -> Setup {
 }
 
 /// None of these words is in this text or in any file below this folder but the one that holds a secret.
-fn check_silence(home: &Home, said: &[&str], words: &[&str]) {
+pub(crate) fn check_silence(home: &Home, said: &[&str], words: &[&str]) {
     let mut files = Vec::new();
     read(&home.path(""), &mut files);
     assert!(files.iter().any(|(name, _)| name.ends_with("aibridge.sqlite")) && files.len() > 2);
