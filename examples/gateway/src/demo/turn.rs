@@ -37,6 +37,7 @@ impl Turn {
                     &tool["parameters"]
                 }),
             },
+            None if asked.contains("bmcp_") => Turn::Text(words("I have no such tool . Does its server run ?")),
             None => Turn::Text(words("Hello from the demo provider . The gateway recorded this exchange .")),
         }
     }
@@ -79,9 +80,11 @@ fn text(content: &Value) -> String {
     }
 }
 
-/// The words of a stream; a full stop is one.
+/// The words of a stream; marks at the end of a sentence are, too.
 fn words(text: &str) -> Vec<String> {
-    let begins = |(at, word): (usize, &str)| if at == 0 || word == "." { word.to_owned() } else { format!(" {word}") };
+    let begins = |(at, word): (usize, &str)| {
+        if at == 0 || matches!(word, "." | "?") { word.to_owned() } else { format!(" {word}") }
+    };
     text.split(' ').enumerate().map(begins).collect()
 }
 
@@ -109,7 +112,7 @@ mod tests {
                 {"type": "web_search"}, {"type": "function", "name": "bmcp_a_echo", "parameters": schema}]}),
                 true,
             ),
-            (json!({"input": "use bmcp_a_echo"}), false),
+            (json!({"input": "use bmcp_a_other", "tools": [{"name": "bmcp_a_echo"}]}), false),
             (json!({"input": "use something", "tools": [{"name": "bmcp_a_echo"}]}), false),
             (json!({"input": "Read it", "tools": [{"name": "Read"}]}), false),
             (json!({}), false),
@@ -119,7 +122,11 @@ mod tests {
                     assert!(called && name == "bmcp_a_echo", "{request}");
                     assert_eq!(arguments, json!({"message": "hello", "n": 1}));
                 }
-                Turn::Text(words) => assert!(!called && words.concat().starts_with("Hello from"), "{request}"),
+                Turn::Text(words) => {
+                    let hello =
+                        if request.to_string().contains("use bmcp_") { "I have no such tool." } else { "Hello from" };
+                    assert!(!called && words.concat().starts_with(hello), "{request}: {words:?}");
+                }
             }
         }
     }
