@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::loads::NAMES;
-use crate::{provider, relay, run};
+use crate::{provider, relay, run, tools};
 
 /// Measures the gateway against a bare relay, over loopback.
 #[derive(Debug, Parser)]
@@ -35,6 +35,15 @@ enum Command {
         #[arg(long)]
         upstream: http::Uri,
     },
+    /// Serves MCP tools that nobody calls.
+    Tools {
+        /// Where to listen.
+        #[arg(long)]
+        listen: SocketAddr,
+        /// How many.
+        #[arg(long, default_value_t = 40)]
+        count: usize,
+    },
     /// Starts everything, runs the loads and prints the table.
     Run(Options),
 }
@@ -56,6 +65,9 @@ pub(crate) struct Options {
     /// How long each load runs on each of the two, in seconds, warm-up not included.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=600))]
     pub(crate) seconds: u16,
+    /// Measures the gateway a second time, with this many injected MCP tools that are never called.
+    #[arg(long, requires = "gateway")]
+    pub(crate) tools: Option<usize>,
     /// Prints the table as Markdown.
     #[arg(long)]
     pub(crate) markdown: bool,
@@ -71,6 +83,9 @@ impl Cli {
                 // Two workers, as the gateway has on the two cores that the aims are written for.
                 let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
                 runtime.block_on(async { relay::serve(TcpListener::bind(listen).await?, upstream).await })
+            }
+            Command::Tools { listen, count } => {
+                single()?.block_on(async { tools::serve(TcpListener::bind(listen).await?, count).await })
             }
             Command::Run(options) => single()?.block_on(run::run(&options)),
         }

@@ -40,8 +40,13 @@ impl Gateway {
         Ok(Self { executable, arguments, data, token })
     }
 
-    /// Starts a server in front of the provider. Other settings come from the environment of this process.
-    pub(crate) async fn start(&self, provider: SocketAddr, environment: Environment) -> anyhow::Result<Subject> {
+    /// Starts a server in front of the provider, with the tools of an MCP server if there is one. Other settings come from the environment of this process.
+    pub(crate) async fn start(
+        &self,
+        provider: SocketAddr,
+        tools: Option<SocketAddr>,
+        environment: Environment,
+    ) -> anyhow::Result<Subject> {
         let address = free_address().await?;
         let log = fs::File::create(self.log())?;
         let mut command = Command::new(&self.executable);
@@ -55,13 +60,15 @@ impl Gateway {
             .env("CODER_AIBRIDGE_PROVIDER_0_TYPE", "anthropic")
             .env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", format!("http://{provider}"))
             .env("CODER_AIBRIDGE_PROVIDER_0_KEY", "sk-load")
+            .envs(tools.map(|tools| ("CODER_AIBRIDGE_MCP_0_URL", format!("http://{tools}/mcp"))))
+            .envs(tools.map(|_| ("CODER_AIBRIDGE_MCP_0_NAME", "load")))
             .stdout(Stdio::from(log.try_clone()?))
             .stderr(Stdio::from(log));
         let mut process = Process::start(&mut command)?;
         process.ready(address).await.with_context(|| self.last_words())?;
         let path = format!("/api/v2/aibridge/anthropic{PATH}");
         let endpoint = Endpoint { address, path, token: self.token.clone() };
-        Ok(Subject { name: "gateway", process, endpoint })
+        Ok(Subject { name: if tools.is_some() { "with tools" } else { "gateway" }, process, endpoint })
     }
 
     /// The end of what the gateway printed, for error messages.

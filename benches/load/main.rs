@@ -1,7 +1,7 @@
 //! Load over loopback: a fake provider, a bare hyper relay and the gateway, each in its own process.
 //!
-//! `load run --gateway PATH` measures all of it; `load provider` and `load relay` are the two children it starts and
-//! are useful by themselves. `benches/README.md` says what the figures mean.
+//! `load run --gateway PATH` measures all of it; `load provider`, `load relay` and `load tools` are the children it starts
+//! and are useful by themselves. `benches/README.md` says what the figures mean.
 
 mod call;
 mod cli;
@@ -17,6 +17,7 @@ mod relay;
 mod report;
 mod run;
 mod subject;
+mod tools;
 
 use clap::Parser as _;
 

@@ -47,13 +47,19 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Adds a row for each subject; the first is the relay.
+    /// Adds a row for each subject: the relay, the gateway, which is compared with it, and the gateway with tools, which is
+    /// compared with the one without.
     pub(crate) fn add(&mut self, load: &Load, outcomes: &[(&'static str, Outcome)]) {
-        let mut relay = None;
+        let mut before = Vec::new();
         for (name, outcome) in outcomes {
             let figure = outcome.figure(load.figure);
-            let comparison = relay.map_or(["-".into(), "-".into()], |relay| compare(load, figure, relay));
-            relay.get_or_insert(figure);
+            let comparison = match before[..] {
+                [] => ["-".into(), "-".into()],
+                [relay] => compare(load, load.aim, figure, relay),
+                [.., gateway] if load.figure == Figure::FirstByte => compare(load, gateway * 0.1, figure, gateway),
+                [.., gateway] => compare(load, 1.1, figure, gateway),
+            };
+            before.push(figure);
             let [requests, p50, p99, first_p50, first_p99, cpu, rss, stream] = cells(outcome);
             let [ratio, aim] = comparison;
             let row = [(*name).into(), requests, p50, p99, first_p50, first_p99, cpu, rss, stream, ratio, aim];
@@ -100,15 +106,13 @@ fn line(text: &mut String, cells: &[String; 12], widths: &[usize; 12], markdown:
     written.expect("a String takes everything");
 }
 
-/// The figure beside the relay's, and the aim with a mark when it is missed.
-fn compare(load: &Load, figure: f64, relay: f64) -> [String; 2] {
-    let (value, shown, aim) = match load.figure {
-        Figure::FirstByte => (figure - relay, format!("{:+.0} us", figure - relay), format!("{:.0} us", load.aim)),
-        Figure::Cpu | Figure::Memory => {
-            (figure / relay, format!("{:.2} x", figure / relay), format!("{:.1} x", load.aim))
-        }
+/// The figure beside that of the subject before, and the aim with a mark when it is missed.
+fn compare(load: &Load, aim: f64, figure: f64, relay: f64) -> [String; 2] {
+    let (value, shown, text) = match load.figure {
+        Figure::FirstByte => (figure - relay, format!("{:+.0} us", figure - relay), format!("{aim:.0} us")),
+        Figure::Cpu | Figure::Memory => (figure / relay, format!("{:.2} x", figure / relay), format!("{aim:.1} x")),
     };
-    [shown, if value > load.aim { format!("over {aim}") } else { aim }]
+    [shown, if value > aim { format!("over {text}") } else { text }]
 }
 
 fn cells(outcome: &Outcome) -> [String; 8] {

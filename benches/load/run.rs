@@ -36,6 +36,10 @@ async fn all(options: &Options) -> anyhow::Result<()> {
         memory::check_open_files(load.callers)?;
     }
     let (_provider, provider) = subject::provider().await?;
+    let (_tools, tools) = match options.tools {
+        Some(count) => Some(subject::tools(count).await?).unzip(),
+        None => (None, None),
+    };
     let gateway = match &options.gateway {
         Some(executable) => Some(Gateway::install(executable.clone(), options.gateway_args.clone()).await?),
         None => None,
@@ -44,7 +48,7 @@ async fn all(options: &Options) -> anyhow::Result<()> {
     let (mut report, mut failed) = (Report::default(), Vec::new());
     for load in &loads {
         eprintln!("{} ...", load.name);
-        match measure(load, provider, gateway.as_ref(), options.seconds).await {
+        match measure(load, provider, gateway.as_ref(), tools, options.seconds).await {
             Ok(outcomes) => report.add(load, &outcomes),
             Err(error) => {
                 eprintln!("{} failed: {error:#}", load.name);
@@ -64,12 +68,16 @@ async fn measure(
     load: &Load,
     provider: SocketAddr,
     gateway: Option<&Gateway>,
+    tools: Option<SocketAddr>,
     seconds: u16,
 ) -> anyhow::Result<Vec<(&'static str, Outcome)>> {
     let environment: Environment = if load.figure == Figure::Memory { memory::ENVIRONMENT } else { &[] };
     let mut subjects = vec![subject::relay(provider, environment).await?];
     if let Some(gateway) = gateway {
-        subjects.push(gateway.start(provider, environment).await?);
+        subjects.push(gateway.start(provider, None, environment).await?);
+        if tools.is_some() {
+            subjects.push(gateway.start(provider, tools, environment).await?);
+        }
     }
     let measured = match load.figure {
         Figure::Memory => streams(&subjects, load).await,

@@ -47,6 +47,14 @@ pub(crate) async fn provider() -> anyhow::Result<(Process, SocketAddr)> {
     Ok((process, address))
 }
 
+/// Starts this executable's MCP server.
+pub(crate) async fn tools(count: usize) -> anyhow::Result<(Process, SocketAddr)> {
+    let address = free_address().await?;
+    let mut process = Process::start(own("tools", address)?.arg("--count").arg(count.to_string()))?;
+    process.ready(address).await?;
+    Ok((process, address))
+}
+
 /// Starts this executable's bare relay.
 pub(crate) async fn relay(provider: SocketAddr, environment: Environment) -> anyhow::Result<Subject> {
     let address = free_address().await?;
