@@ -64,7 +64,9 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
     tracing::info!(%address, access_url = %config.host.access_url, "serving");
     if is_demo {
         let token = accounts::demo_token(&store).await?;
-        println!("{}", demo::instructions(address, &token, &config.host.data_dir.display().to_string()));
+        let data_dir = config.host.data_dir.display().to_string();
+        let mcp = config.mcp.servers.first().map(|server| &*server.name);
+        println!("{}", demo::instructions(address, &token, &data_dir, mcp));
     }
     if let Some(keep) = config.gateway.retention {
         tokio::spawn(retention::run(store.clone(), keep, stop.clone()));
