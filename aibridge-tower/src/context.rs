@@ -76,12 +76,12 @@ pub struct Credential {
     /// Its place in the instance's list.
     pub slot: usize,
     /// First and last characters of it.
-    pub hint: String,
+    pub hint: Arc<str>,
 }
 
 impl Credential {
     /// The credential at that place.
-    pub fn new(slot: usize, hint: impl Into<String>) -> Credential {
+    pub fn new(slot: usize, hint: impl Into<Arc<str>>) -> Credential {
         Credential { slot, hint: hint.into() }
     }
 }

@@ -7,6 +7,17 @@ import checks
 
 DATA = pathlib.Path(__file__).parent.parent / "data"
 MODELS = {"messages": "claude", "chat": "gpt", "responses": "gpt"}
+SCHEMA = {
+    "type": "object",
+    "properties": {"harbour": {"type": "string"}, "day": {"type": "string"}},
+    "required": ["harbour", "day"],
+    "additionalProperties": False,
+}
+TIDE_TABLE = {
+    "messages": {"input_schema": SCHEMA},
+    "chat": {"strict": True, "parameters": SCHEMA},
+    "responses": {"type": "function", "strict": True, "parameters": SCHEMA},
+}
 ERRORS = {"messages": (400, 403, 404, 429, 500, 529), "chat": (400, 429, 503), "responses": (400, 429, 500)}
 
 
@@ -28,7 +39,9 @@ def cases():
     - `records`: what each interception must look like, in the order of the requests;
     - `expect`: what the SDK itself must have made of a transcript;
     - `compare`: `all`, or `kind` where only the error's class and status are the same with and without a gateway, or
-      `error` where only that there is one, or `through` where there is nothing to compare with;
+      `error` where only that there is one, or `through` where there is nothing to compare with, or `merged` where only
+      `replies` says what comes of it;
+    - `mcp`: the gateway has the tools of an MCP server; `replies` is what each of the client's requests comes to;
     - `fails`, `status`: the SDK must raise an error, of this status;
     - `requests`: how many responses there must be, where no records tell;
     - `unseen`: no response brings the interception id, so the record is looked up by its model;
@@ -66,7 +79,49 @@ def cases():
                     case |= {"credential": "byok"}
                 every.append({**case, "status": status})
         every += ends(api) + credentials(api)
+        every += injected(api)
     return every + others()
+
+
+def injected(api):
+    """Tools of the gateway's: hidden calls, alone and beside one of the client's, which then returns with its result."""
+    function = {"name": "tide_table", "description": "The tide.", **TIDE_TABLE[api]}
+    tide = {"type": "function", "function": function} if api == "chat" else function
+    echo = {"provider_tool_call_id": "call_echo_1", "tool": "echo", "input": {"message": "low water"}, "injected": True}
+    second = {**echo, "provider_tool_call_id": "call_echo_2", "input": {"message": "high water"}}
+    own = {"provider_tool_call_id": "call_tide_3", "tool": "tide_table", "injected": False}
+    own["input"] = {"harbour": "Husum", "day": "2026-11-03"}
+    shown = {"id": own["provider_tool_call_id"], "name": own["tool"], "input": own["input"]}
+    calls, answer = {"input": 7, "output": 3}, {"input": 11, "output": 5}
+    every = []
+    for stream in (False, True):
+        mode = "stream" if stream else "blocking"
+        for name, tools, action, replies, records in (
+            (
+                "injected",
+                [],
+                "reply",
+                [{"id": "reply_1", "text": "Let me see. Low water it is.", "calls": [], "usage": [18, 8]}],
+                [{"usages": [calls, answer], "tool_usages": [echo]}],
+            ),
+            (
+                "mixed",
+                [tide],
+                "loop",
+                [
+                    {"id": "reply_1", "text": "Let me see. Let me see. ", "calls": [shown], "usage": [14, 6]},
+                    {"id": "reply_3", "text": "Both, at 05:31.", "calls": [], "usage": [11, 5]},
+                ],
+                [{"usages": [calls, calls], "tool_usages": [echo, second, own]}, {"usages": [answer], "tool_usages": []}],
+            ),
+        ):
+            request = plain(api, name, stream) | ({"tools": tools} if tools else {})
+            if stream and api == "chat":
+                request["stream_options"] = {"include_usage": True}
+            case = {"name": f"{api}-{name}/{mode}", "api": api, "action": action, "request": request, "helper": True}
+            records = [{"model": request["model"], "outcome": "completed", **record} for record in records]
+            every.append({**case, "replies": replies, "records": records, "compare": "merged", "mcp": True})
+    return every
 
 
 def ends(api):

@@ -2,7 +2,8 @@
 """Runs the official openai and anthropic SDKs, for Python and Node, through the gateway.
 
 Every case runs twice, straight against a scripted provider and through the gateway in front of it, and must come out
-the same; then the gateway's records must say what happened. Needs cargo, Node 20, npm, and the package registries.
+the same; then the gateway's records must say what happened. A second gateway has the tools of the MCP reference server.
+Needs cargo, Node 20, npm, and the package registries.
 
     tests/sdk/run.py [--only python|node] [--filter TEXT] [--direct-only] [--gateway PATH] [--verbose]
 """
@@ -49,22 +50,35 @@ def main():
         for language in [options.only] if options.only else ["python", "node"]:
             chosen = [case for case in cases() + bedrock.bedrock_cases() if options.filter in case["name"]]
             chosen = [case for case in chosen if case.get("sdk", language) == language]
-            if options.direct_only:
-                chosen = [case for case in chosen if case.get("compare") != "through"]
             suite = install(language, built["target"] / "sdk" / language)
+            with_tools = [case for case in chosen if case.get("mcp")]
+            chosen = [case for case in chosen if case not in with_tools]
+            if options.direct_only:
+                chosen, with_tools = [case for case in chosen if comparable(case)], []
             with tempfile.TemporaryDirectory() as scratch:
                 outcome = run(suite, chosen, url, gateway, pathlib.Path(scratch))
-            failed += report(language, chosen, outcome, options.verbose)
+            if with_tools and not shutil.which("npm"):
+                print(f"SKIPPED {language}: {len(with_tools)} cases with MCP tools, for want of Node and npm")
+            elif with_tools:
+                with Everything(built["target"] / "sdk" / "node") as settings, tempfile.TemporaryDirectory() as scratch:
+                    outcome |= run(suite, with_tools, url, gateway, pathlib.Path(scratch), settings)
+            failed += report(language, outcome, options.verbose)
     sys.exit(1 if failed else 0)
 
 
-def run(suite, chosen, provider, gateway, scratch):
-    """What is wrong with each case, by name."""
+def comparable(case):
+    """Whether the case comes to the same without a gateway."""
+    return case.get("compare") not in ("through", "merged")
+
+
+def run(suite, chosen, provider, gateway, scratch, settings={}):
+    """What is wrong with each case, by name. The gateway has these settings, too."""
     listed = scratch / "cases.json"
     listed.write_text(json.dumps(chosen), encoding="utf-8")
-    comparable = scratch / "comparable.json"
-    comparable.write_text(json.dumps([case for case in chosen if case.get("compare") != "through"]), encoding="utf-8")
-    direct = results(suite, comparable, provider, provider + "/v1", KEY)
+    without = [case for case in chosen if comparable(case)]
+    compared = scratch / "compared.json"
+    compared.write_text(json.dumps(without), encoding="utf-8")
+    direct = results(suite, compared, provider, provider + "/v1", KEY) if without else {}
     wrong = {case["name"]: [] for case in chosen}
     for case in chosen:
         if case["name"] in direct:
@@ -79,8 +93,13 @@ def run(suite, chosen, provider, gateway, scratch):
 
     command("users", "create", USER)
     token = command("tokens", "create", "--user", USER).strip().splitlines()[-1]
+<<<<<<< HEAD
     with Gateway(gateway, data, provider) as base:
         through = results(suite, listed, base + "/anthropic", base + "/openai/v1", token, base + "/bedrock")
+=======
+    with Gateway(gateway, data, provider, settings) as base:
+        through = results(suite, listed, base + "/anthropic", base + "/openai/v1", token)
+>>>>>>> main
         records = recorded(command, through, sum(len(case["records"]) for case in chosen))
     for case in chosen:
         name = case["name"]
@@ -147,9 +166,8 @@ def results(suite, listed, anthropic, openai, token, bedrock_url=""):
 class Gateway:
     """A gateway configured as in production, in front of the scripted provider; gives its base URL when ready."""
 
-    def __init__(self, gateway, data, provider):
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.address = "127.0.0.1:%d" % probe.getsockname()[1]
+    def __init__(self, gateway, data, provider, settings):
+        self.address = f"127.0.0.1:{free_port()}"
         self.environment = {key: value for key, value in os.environ.items() if not is_setting(key)} | {
             "CODER_HTTP_ADDRESS": self.address,
             "CODER_AIBRIDGE_PROVIDER_0_TYPE": "anthropic",
@@ -158,21 +176,42 @@ class Gateway:
             "CODER_AIBRIDGE_PROVIDER_1_TYPE": "openai",
             "CODER_AIBRIDGE_PROVIDER_1_BASE_URL": provider + "/v1/",
             "CODER_AIBRIDGE_PROVIDER_1_KEY": KEY,
+<<<<<<< HEAD
         }
         self.environment |= bedrock.settings(provider, KEY)
+=======
+        } | settings
+>>>>>>> main
         self.log = data.parent / "gateway.log"
         self.command = [gateway, "server", "--data-dir", str(data)]
 
     def __enter__(self):
         self.process = Process(self.command, env=self.environment, log=self.log)
         self.process.__enter__()
-        deadline = time.monotonic() + PATIENCE
-        while not answers(f"http://{self.address}/readyz"):
-            if self.process.ended() or time.monotonic() > deadline:
-                self.process.__exit__()
-                sys.exit("the gateway did not become ready:\n" + self.log.read_text()[-2000:])
-            time.sleep(0.05)
+        self.process.wait_until(lambda: answers(f"http://{self.address}/readyz"))
         return f"http://{self.address}/api/v2/aibridge"
+
+    def __exit__(self, *_):
+        self.process.__exit__()
+
+
+class Everything:
+    """The reference server of MCP; gives the settings with which a gateway has its tools."""
+
+    def __init__(self, place):
+        install("node", place)
+        self.command = ["node", str(place / "node_modules" / ".bin" / "mcp-server-everything"), "streamableHttp"]
+        self.log = place / "everything.log"
+
+    def __enter__(self):
+        port = free_port()
+        self.process = Process(self.command, env=os.environ | {"PORT": str(port)}, log=self.log)
+        self.process.__enter__()
+        self.process.wait_until(lambda: listens(port))
+        return {
+            "CODER_AIBRIDGE_MCP_0_NAME": "everything",
+            "CODER_AIBRIDGE_MCP_0_URL": f"http://127.0.0.1:{port}/mcp",
+        }
 
     def __exit__(self, *_):
         self.process.__exit__()
@@ -195,8 +234,13 @@ class Process:
     def first_line(self):
         return self.process.stdout.readline().decode().strip()
 
-    def ended(self):
-        return self.process.poll() is not None
+    def wait_until(self, is_ready):
+        deadline = time.monotonic() + PATIENCE
+        while not is_ready():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.__exit__()
+                sys.exit(f"not ready: {self.command[0]}\n{self.log.read_text()[-2000:]}")
+            time.sleep(0.05)
 
     def __exit__(self, *_):
         self.process.terminate()
@@ -245,7 +289,7 @@ def install(language, place):
     return command
 
 
-def report(language, chosen, wrong, verbose):
+def report(language, wrong, verbose):
     """Prints what failed and how many passed; the number that failed."""
     failures = 0
     for name, what in wrong.items():
@@ -264,6 +308,16 @@ def answers(url):
             return response.status == 200
     except (urllib.error.URLError, OSError):
         return False
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def is_setting(name):

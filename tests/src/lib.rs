@@ -27,6 +27,7 @@ mod aws;
 mod client;
 mod http1;
 mod provider;
+mod says;
 mod scripted;
 mod transcripts;
 
@@ -34,5 +35,6 @@ pub use aws::{Aws, SignedBy, exception, frame, frames};
 pub use client::RawClient;
 pub use http1::Head;
 pub use provider::{Gate, Provider, ReceivedRequest, Script};
+pub use says::{Part, Says, Stop};
 pub use scripted::Scripted;
 pub use transcripts::{Endpoint, LineEnd, Reply, Transcript, events, line_ends, resplit};

@@ -9,7 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+<<<<<<< HEAD
 use crate::{Aws, Endpoint, Gate, ReceivedRequest, Reply, Script, Transcript, events};
+=======
+use crate::{Endpoint, Gate, ReceivedRequest, Reply, Says, Script, Transcript, events};
+>>>>>>> main
 
 /// How often a slow stream says something.
 const PACE: Duration = Duration::from_millis(20);
@@ -22,6 +26,8 @@ const PACE: Duration = Duration::from_millis(20);
 /// | `error-STATUS` | an error of that status in the format of the API |
 /// | `slow` | a stream that goes on until the client leaves; without a stream, no reply at all |
 /// | `cut`, `reset` | half of the plain reply, then the connection is closed or reset |
+/// | `injected` | a call of `bmcp_everything_echo`, which nobody but a gateway can run, and then the answer |
+/// | `mixed` | such a call, then another beside one of the client's `tide_table`, and then the answer |
 ///
 /// The Messages transcripts are also what Amazon Bedrock answers: `POST /model/{id}/invoke` and
 /// `/model/{id}/invoke-with-response-stream` choose by the id, stream frames, and refuse some of what Bedrock refuses:
@@ -133,6 +139,12 @@ impl Scripted {
         if let Some(status) = name.strip_prefix("error-") {
             return Err(status.parse().unwrap_or(500));
         }
+        if let "injected" | "mixed" = name {
+            return match echoes(name == "mixed", &request.to_string()) {
+                Some(says) => says.script(endpoint, request["stream"] == Value::Bool(true)),
+                None => error(anthropic, 400),
+            };
+        }
         let (name, twist) = match name {
             "slow" | "cut" | "reset" => ("plain", name),
             other => (other, ""),
@@ -154,6 +166,7 @@ impl Scripted {
     }
 }
 
+<<<<<<< HEAD
 /// How a provider sends a reply.
 #[derive(Clone, Copy)]
 struct Wire {
@@ -165,6 +178,29 @@ struct Wire {
 
 const PLAIN: Wire = Wire { head: Reply::head, event: Bytes::clone };
 
+=======
+/// What comes next in a conversation with tools of an MCP server called `everything`; nothing if results of calls are
+/// missing, as providers refuse it.
+fn echoes(mixed: bool, request: &str) -> Option<Says> {
+    const ECHO: &str = "bmcp_everything_echo";
+    let calls: [(&str, &str, &str); 3] = [
+        ("call_echo_1", ECHO, r#"{"message":"low water"}"#),
+        ("call_echo_2", ECHO, r#"{"message":"high water"}"#),
+        ("call_tide_3", "tide_table", r#"{"harbour":"Husum","day":"2026-11-03"}"#),
+    ];
+    // With its result, the id of a call is there twice.
+    let known: Vec<_> = calls.iter().map(|(id, ..)| request.matches(&format!("\"{id}\"")).count()).collect();
+    let echoed = ["Echo: low water", "Echo: high water"].map(|text| request.contains(text));
+    match (mixed, &known[..], echoed) {
+        (_, [0, 0, 0], _) => Some(Says::calls("reply_1", &calls[..1])),
+        (false, [2, 0, 0], [true, _]) => Some(Says::text("reply_2", "Low water it is.")),
+        (true, [2, 0, 0], [true, _]) => Some(Says::calls("reply_2", &calls[1..])),
+        (true, [2, 2, 2], [true, true]) => Some(Says::text("reply_3", "Both, at 05:31.")),
+        _ => None,
+    }
+}
+
+>>>>>>> main
 /// Everything up to the first piece of text, and this piece for ever.
 fn slow(reply: &Reply, events: &[Bytes], wire: Wire) -> Script {
     const TEXT: [&[u8]; 3] = [b"text_delta", br#""delta":{"content":"#, b"output_text.delta"];

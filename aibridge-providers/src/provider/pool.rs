@@ -40,7 +40,7 @@ pub struct KeyPool {
 
 struct Slot {
     credential: Credential,
-    hint: String,
+    hint: Arc<str>,
     key: Key,
 }
 
@@ -99,7 +99,8 @@ impl KeyPool {
             (Kind::Bedrock, None) => vec![Credential::Chain],
             _ => instance.keys.iter().cloned().map(Credential::Key).collect(),
         };
-        let slot = |credential: Credential| Slot { hint: credential.hint(), credential, key: Key(Arc::default()) };
+        let slot =
+            |credential: Credential| Slot { hint: credential.hint().into(), credential, key: Key(Arc::default()) };
         KeyPool { slots: credentials.into_iter().map(slot).collect() }
     }
 
@@ -124,8 +125,8 @@ impl KeyPool {
 
     /// First and last characters of the key at that place, as recorded; of an AWS access key, those of its id. Empty when
     /// there is no such place.
-    pub fn hint(&self, slot: usize) -> &str {
-        self.slots.get(slot).map_or("", |slot| &slot.hint)
+    pub fn hint(&self, slot: usize) -> Arc<str> {
+        self.slots.get(slot).map_or_else(Arc::default, |slot| slot.hint.clone())
     }
 
     /// The key at that place.

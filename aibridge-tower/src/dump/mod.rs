@@ -9,6 +9,22 @@
 //! attempt. Files are written by a thread of their own. One that cannot be written, or not fast enough, costs a warning, and
 //! never a request.
 //!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use aibridge_tower::{dump::DumpLayer, keys::KeysLayer, upstream::Upstream};
+//! use axum::body::Body;
+//! use tower::ServiceBuilder;
+//!
+//! # fn main() -> Result<(), aibridge_tower::BoxError> {
+//! let service = ServiceBuilder::new()
+//!     .layer(KeysLayer::new())
+//!     .layer(DumpLayer::new(Path::new("/var/lib/aibridge/dumps"))?)
+//!     .service(Upstream::builder().build::<Body>()?.parsed());
+//! # drop(service);
+//! # Ok(()) }
+//! ```
+//!
 //! | needs | adds |
 //! | --- | --- |
 //! | [`ProviderRoute`](crate::ProviderRoute); the interception, from [`Record`](crate::record::Record) | nothing |

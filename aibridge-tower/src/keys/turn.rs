@@ -112,7 +112,8 @@ impl<S, B> Turn<S, B> {
         }
         self.tried.push(slot);
         let message = self.redacted(&error.message);
-        let (provider, hint, error) = (&*instance.name, instance.pool().hint(slot), &*error.kind);
+        let hint = instance.pool().hint(slot);
+        let (provider, hint, error) = (&*instance.name, &*hint, &*error.kind);
         let status = status.as_u16();
         match verdict {
             Verdict::RateLimited(wait) => {

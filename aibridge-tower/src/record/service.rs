@@ -95,7 +95,7 @@ fn start(extensions: &Extensions, body: &AiBody) -> Result<Start, Refusal> {
     let instance = &route.instance;
     let (credential_kind, credential_hint) = match extensions.get::<Byok>() {
         Some(byok) => ("byok", byok.hint.clone()),
-        None => ("centralized", instance.pool().hint(0).to_owned()),
+        None => ("centralized", String::from(&*instance.pool().hint(0))),
     };
     let facts = body.facts();
     let caller = body.caller().clone();

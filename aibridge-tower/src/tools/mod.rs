@@ -11,6 +11,27 @@
 //! It stands outside [`Record`](crate::record), which so sees every round trip with the provider as one interception.
 //! Each injected call is recorded on it, with what came of it.
 //!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use aibridge_mcp::{Mcp, Server};
+//! use aibridge_store::sqlite::Sqlite;
+//! use aibridge_tower::{keys::KeysLayer, record::RecordLayer, tools::ToolsLayer, upstream::Upstream};
+//! use axum::body::Body;
+//! use tower::ServiceBuilder;
+//!
+//! # #[tokio::main] async fn main() -> Result<(), aibridge_tower::BoxError> {
+//! let mcp = Mcp::builder().server(Server::new("docs", "https://docs.example.com/mcp".parse()?)).build()?;
+//! // What stands behind Parse:
+//! let service = ServiceBuilder::new()
+//!     .layer(ToolsLayer::new(mcp).max_rounds(10))
+//!     .layer(RecordLayer::new(Sqlite::open(Path::new("aibridge.db"))?))
+//!     .layer(KeysLayer::new())
+//!     .service(Upstream::builder().build::<Body>()?.parsed());
+//! # drop(service);
+//! # Ok(()) }
+//! ```
+//!
 //! | needs | adds |
 //! | --- | --- |
 //! | [`Actor`](crate::auth::Actor), [`ProviderRoute`](crate::ProviderRoute), [`AiBody`](crate::parse::AiBody); [`Interception`](crate::record::Interception) in the response, for records | tools to the body; to the requests of further rounds the `Interception` |

@@ -64,7 +64,9 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
     tracing::info!(%address, access_url = %config.host.access_url, "serving");
     if is_demo {
         let token = accounts::demo_token(&store).await?;
-        println!("{}", demo::instructions(address, &token, &config.host.data_dir.display().to_string()));
+        let data_dir = config.host.data_dir.display().to_string();
+        let mcp = config.mcp.servers.first().map(|server| &*server.name);
+        println!("{}", demo::instructions(address, &token, &data_dir, mcp));
     }
     if let Some(keep) = config.gateway.retention {
         tokio::spawn(retention::run(store.clone(), keep, stop.clone()));
@@ -76,7 +78,7 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
     if let Some(links) = &links {
         links.warn_of_lost_keys().await?;
     }
-    let mcp = mcp::servers(&config.mcp, links.as_ref(), tokens)?;
+    let mcp = mcp::servers(&config.mcp, config.gateway.tool_limits, links.as_ref(), tokens)?;
     let external_auth =
         links.map(|links| Arc::new(ExternalAuth::new(links, identity.clone(), mcp.clone(), access_url)));
     let dump = dump(&config)?;
@@ -84,7 +86,10 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
         registry: registry.clone(),
         identity,
         recorder: recorder(&config, &store),
-        tools: mcp.clone().map_or_else(ToolsLayer::off, ToolsLayer::new),
+        tools: match &mcp {
+            Some(mcp) => ToolsLayer::new(mcp.clone()).max_rounds(config.gateway.tool_max_rounds),
+            None => ToolsLayer::off(),
+        },
         dump: dump.clone(),
         // This runtime outlives the workers', which serve.
         aws: Credentials::new(),

@@ -136,7 +136,8 @@ function withResults(api, request, final) {
     }
     default: {
       const results = calls.map(({ id }) => ({ type: "function_call_output", call_id: id, output: "05:31" }));
-      return { ...request, input: [{ role: "user", content: request.input }, ...final.output, ...results] };
+      const asked = typeof request.input === "string" ? [{ role: "user", content: request.input }] : request.input;
+      return { ...request, input: [...asked, ...final.output, ...results] };
     }
   }
 }

@@ -122,8 +122,8 @@ def assembled(chunks):
     return {"choices": [{"message": message}]}
 
 
-def converse(connection, api, request, result):
-    """One request and its reply; returns the whole reply."""
+def converse(connection, api, request, result, helper=False):
+    """One request and its reply; returns the whole reply, if `helper` as the SDK's own accumulator has it."""
     if not request.get("stream"):
         final = dump(call(connection, api)(request))
         result.append({"final": final, "calls": calls_in(api, final)})
@@ -137,6 +137,13 @@ def converse(connection, api, request, result):
                 seen["events"].append(event.type)
                 seen["text"] += text_of(api, event)
             final = dump(stream.get_final_message())
+    elif helper:
+        open_stream = connection.chat.completions.stream if api == "chat" else connection.responses.stream
+        with open_stream(**arguments(open_stream, request)) as stream:
+            for event in stream:
+                seen["events"].append(event.type)
+                seen["text"] += event.delta if event.type in ("content.delta", "response.output_text.delta") else ""
+            final = dump(stream.get_final_completion() if api == "chat" else stream.get_final_response())
     else:
         final = None
         for event in call(connection, api)(request):
@@ -165,19 +172,21 @@ def with_results(api, request, final):
     elif api == "chat":
         request["messages"] += [final["choices"][0]["message"], *results]
     else:
-        request["input"] = [{"role": "user", "content": request["input"]}, *final["output"], *results]
+        asked = request["input"]
+        asked = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
+        request["input"] = [*asked, *final["output"], *results]
     return request
 
 
 def run(case, ids, result):
-    api, request = case["api"], case.get("request")
+    api, request, helper = case["api"], case.get("request"), case.get("helper", False)
     with client(case, ids) as connection:
         match case["action"]:
             case "reply":
-                converse(connection, api, request, result)
+                converse(connection, api, request, result, helper)
             case "loop":
-                final = converse(connection, api, request, result)
-                converse(connection, api, with_results(api, request, final), result)
+                final = converse(connection, api, request, result, helper)
+                converse(connection, api, with_results(api, request, final), result, helper)
             case "runner":
                 @anthropic.beta_tool
                 def tide_table(harbour: str, day: str) -> str:

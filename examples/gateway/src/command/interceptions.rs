@@ -189,7 +189,9 @@ fn described(it: &Interception) -> String {
     }
     for tool in &it.tool_usages {
         let error = tool.invocation_error.as_ref().map(|error| format!("  failed: {error}")).unwrap_or_default();
-        line(if tool.injected { "injected tool" } else { "tool" }, format!("{} {}{error}", tool.tool, tool.input));
+        let server = tool.server_url.as_ref().map(|url| format!("  at {url}")).unwrap_or_default();
+        let name = if tool.injected { "injected tool" } else { "tool" };
+        line(name, format!("{} {}{server}{error}", tool.tool, tool.input));
     }
     for thought in it.model_thoughts.iter().flatten() {
         line("thought", thought.content.clone());

@@ -16,7 +16,6 @@ pub(super) const LATER: &[Later] = &[
     Later::Refused("PG_CONNECTION_URL", "this version stores in SQLite only; unset it, and see DATA_DIR"),
     Later::Option("PROMETHEUS_ENABLE"),
     Later::Option("TRACE_ENABLE"),
-    Later::Option("OIDC_EMAIL_FIELD"),
 ];
 
 /// Says so.

@@ -48,6 +48,20 @@ pub(crate) static OPTIONS: &[Definition] = &[
     gateway("RATE_LIMIT", Kind::Count(0, ANY), "0", "requests per second and user; 0 is without limit"),
     gateway("MAX_REQUEST_BYTES", Kind::Bytes, "64MiB", "largest request body, decoded: plain bytes, 64MiB, 64MB"),
     gateway("UPSTREAM_HEADER_TIMEOUT", Kind::Duration, "600s", "how long a provider may take to answer headers"),
+    gateway("TOOL_MAX_ROUNDS", Kind::Count(1, 1000), "25", "rounds of injected tool calls a request may take"),
+    gateway(
+        "TOOL_CALL_TIMEOUT",
+        Kind::Duration,
+        "60s",
+        "how long a call of an injected tool may take; 0 is without limit",
+    ),
+    gateway(
+        "TOOL_CONNECT_TIMEOUT",
+        Kind::Duration,
+        "120s",
+        "how long a request waits for an MCP server that has to be connected first",
+    ),
+    gateway("TOOL_MAX_RESULT_BYTES", Kind::Bytes, "1MiB", "largest result of an injected tool; what exceeds it is cut"),
     gateway("DUMP_DIR", Kind::Path, "", "directory for request/response pairs"),
     //
     host("HTTP_ADDRESS", Kind::Address, "127.0.0.1:3000", "address to serve on; :3000 is every interface")

@@ -2,6 +2,7 @@
 
 mod provider;
 mod replies;
+mod turn;
 
 use std::net::SocketAddr;
 
@@ -22,11 +23,23 @@ pub(crate) async fn instances() -> anyhow::Result<Vec<Instance>> {
     ])
 }
 
-/// What to paste.
-pub(crate) fn instructions(address: SocketAddr, token: &SecretString, data_dir: &str) -> String {
+/// What to paste, with a request for a tool of the MCP server of this name.
+pub(crate) fn instructions(address: SocketAddr, token: &SecretString, data_dir: &str, mcp: Option<&str>) -> String {
     let token = token.expose_secret();
     let base = format!("http://{address}/api/v2/aibridge");
     let program = std::env::args().next().unwrap_or_else(|| "aibridge-gateway".to_owned());
+    let tool = mcp.map_or_else(String::new, |name| {
+        format!(
+            r#"The tools of your MCP servers are given to the provider, which calls the one that it is asked for by name:
+
+  curl {base}/anthropic/v1/messages \
+    -H 'Authorization: Bearer {token}' -H 'anthropic-version: 2023-06-01' \
+    -H 'Content-Type: application/json' \
+    -d '{{"model":"claude-demo","max_tokens":256,"messages":[{{"role":"user","content":"Use bmcp_{name}_echo"}}]}}'
+
+"#
+        )
+    });
     format!(
         r#"
 The gateway serves a scripted provider, so no key of any provider is needed. Try it:
@@ -40,7 +53,7 @@ The gateway serves a scripted provider, so no key of any provider is needed. Try
     -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' \
     -d '{{"model":"gpt-demo","stream":true,"messages":[{{"role":"user","content":"Hello!"}}]}}'
 
-Then see who asked what:
+{tool}Then see who asked what:
 
   {program} interceptions list --data-dir {data_dir}
 

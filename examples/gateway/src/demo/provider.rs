@@ -1,4 +1,4 @@
-//! A provider on loopback that speaks all three APIs and says the same thing in each.
+//! A provider on loopback that speaks all three APIs.
 
 use std::{convert::Infallible, net::Ipv4Addr, net::SocketAddr, time::Duration};
 

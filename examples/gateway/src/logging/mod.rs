@@ -18,7 +18,9 @@ pub(crate) struct Logging {
 
 /// Starts the log.
 pub(crate) fn start(log: &Log) -> anyhow::Result<Logging> {
-    let filter = EnvFilter::try_new(&log.filter).with_context(|| format!("CODER_LOG_FILTER: {:?}", log.filter))?;
+    // At `info` it tells the id of every MCP session, and all that servers say of themselves; who asks for it gets it.
+    let filter = EnvFilter::try_new(format!("rmcp=warn,{}", log.filter));
+    let filter = filter.with_context(|| format!("CODER_LOG_FILTER: {:?}", log.filter))?;
     // What it says at `trace` is how every signature comes about, with the id of the access key.
     let filter = filter.add_directive("aws_sigv4=off".parse().expect("a directive"));
     // It tells what tools are called with and what they return, and quotes refusals, in which servers may repeat their

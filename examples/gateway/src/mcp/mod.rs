@@ -4,7 +4,7 @@ mod coder;
 
 use std::sync::Arc;
 
-use aibridge_mcp::{Mcp, Server};
+use aibridge_mcp::{Limits, Mcp, Server};
 use anyhow::Context;
 use http::HeaderValue;
 
@@ -21,6 +21,7 @@ use crate::{
 /// The HTTP client cannot be set up. Everything else was checked when the configuration was read.
 pub(crate) fn servers(
     config: &config::Mcp,
+    limits: Limits,
     links: Option<&Links>,
     tokens: Option<CoderTokens>,
 ) -> anyhow::Result<Option<Mcp>> {
@@ -53,6 +54,6 @@ pub(crate) fn servers(
     for server in &servers {
         tracing::info!(?server, "MCP server");
     }
-    let mcp = servers.into_iter().fold(Mcp::builder(), aibridge_mcp::McpBuilder::server).build();
+    let mcp = servers.into_iter().fold(Mcp::builder().limits(limits), aibridge_mcp::McpBuilder::server).build();
     mcp.map(Some).context("MCP cannot be set up")
 }

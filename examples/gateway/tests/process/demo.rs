@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::{
     home::{Home, eventually},
+    mcp,
     process::{Gateway, json},
 };
 
@@ -119,6 +120,51 @@ async fn what_the_demo_prints_works_and_is_recorded() {
     assert_eq!(json(shown.as_bytes())["model_thoughts"], Value::Array(Vec::new()));
     let ended = gateway.stop().await;
     assert!(!ended.stdout.contains("sk-demo-central-key") && !ended.stderr.contains("sk-demo-central-key"));
+}
+
+#[tokio::test]
+async fn a_demo_with_an_mcp_server_shows_a_call_of_its_tool() {
+    let home = Home::new();
+    let server = mcp::server(&["echo", "other"]).await;
+    let setup = home.program("demo --http-address 127.0.0.1:0");
+    let mut gateway = mcp::with_servers(setup, &[("srv", &server)]).start().await;
+    gateway.stdout.line("Ctrl-C ends the demo").await;
+    let curls = curls(&gateway.stdout.so_far(), &gateway);
+    assert_eq!(curls.len(), 3);
+    let (_, whole) = curls[2].perform(&gateway).await;
+    let whole = json(whole.as_bytes());
+    assert_eq!(whole["content"][0]["text"], r#"The tool answered: "echo" was called with {"a":1}"#, "{whole}");
+
+    let token = curls[2].fields[0].1.strip_prefix("Bearer ").unwrap().to_owned();
+    for (path, body, expected) in [
+        (
+            "anthropic/v1/messages",
+            r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"bmcp_srv_echo"}]}"#,
+            "end_turn",
+        ),
+        (
+            "openai/v1/chat/completions",
+            r#"{"model":"m","messages":[{"role":"user","content":"bmcp_srv_echo"}]}"#,
+            "The tool answered",
+        ),
+        (
+            "openai/v1/chat/completions",
+            r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"bmcp_srv_echo"}]}"#,
+            "[DONE]",
+        ),
+        ("openai/v1/responses", r#"{"model":"m","input":"bmcp_srv_echo"}"#, "The tool answered"),
+        ("openai/v1/responses", r#"{"model":"m","stream":true,"input":"bmcp_srv_echo"}"#, "response.completed"),
+    ] {
+        let (head, body) = gateway.post(&format!("/api/v2/aibridge/{path}"), &token, body).await;
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(head.status() == 200 && body.contains(expected) && !body.contains("bmcp_"), "{path}: {body}");
+    }
+    let found = home.interceptions().await;
+    assert_eq!(found.len(), 6);
+    for one in found {
+        let tools = one["tool_usages"].as_array().unwrap();
+        assert!(tools.len() == 1 && tools[0]["tool"] == "echo" && tools[0]["injected"] == true, "{tools:?}");
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod external_auth;
 mod home;
 mod kill;
 mod logs;
+mod mcp;
 mod process;
 mod reload;
 mod secrets;

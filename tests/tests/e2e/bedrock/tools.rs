@@ -1,12 +1,12 @@
 //! Injected tools on Bedrock.
 
-use aibridge_tests::{Endpoint, Script, frames};
+use aibridge_tests::{Endpoint, Says, Script, frames};
 use aibridge_tower::tools::ToolsLayer;
 
 use super::{MODEL, World, data, framed, setup};
 use crate::{
     fixture::{BEARER, Setup, path},
-    tools::{Does, Says, Source},
+    tools::{Does, Source},
 };
 
 const ARGUMENTS: &str = r#"{"q":"a"}"#;

@@ -1,12 +1,9 @@
 //! How an exchange with tools ends early.
 
 use aibridge_store::record::Outcome as End;
-use aibridge_tests::{Endpoint, Script};
+use aibridge_tests::{Endpoint, Part, Script, Stop};
 
-use super::{
-    Does, Rig, Says, Way, read, tokens, tools, ways,
-    wire::{Part, Stop},
-};
+use super::{Does, Rig, Says, Way, read, tokens, tools, ways};
 
 const ASK: &str = r#"{"q":"a"}"#;
 

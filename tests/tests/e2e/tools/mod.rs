@@ -9,11 +9,10 @@ mod read;
 mod requests;
 mod servers;
 mod source;
-mod wire;
 
 use aibridge_mcp::ToolSource;
 use aibridge_store::record::{Record, ToolUsage};
-use aibridge_tests::{Endpoint, Provider, ReceivedRequest, Script, events};
+use aibridge_tests::{Endpoint, Provider, ReceivedRequest, Says, Script};
 use aibridge_tower::tools::ToolsLayer;
 use bytes::Bytes;
 
@@ -24,7 +23,6 @@ use crate::{
 use asked::{Asked, asked};
 use read::{Read, read};
 pub(crate) use source::{Does, Source};
-pub(crate) use wire::Says;
 
 /// A gateway with tools, in front of a scripted provider.
 struct Rig<S = Source> {
@@ -109,10 +107,7 @@ impl<S: ToolSource + Clone> Rig<S> {
 impl Way {
     /// What the provider answers, an event a write.
     fn script(self, says: &Says) -> Script {
-        match self.streamed {
-            true => Script::sse().writes(events(&says.stream(self.endpoint).into())),
-            false => Script::json(200, says.whole(self.endpoint)),
-        }
+        says.script(self.endpoint, self.streamed)
     }
 
     /// A request with a conversation of texts.

@@ -23,6 +23,7 @@ pub struct JwtBuilder {
     any_audience: bool,
     leeway: Option<Duration>,
     username_claim: Option<String>,
+    email_claim: Option<String>,
     keys: Option<KeySource>,
 }
 
@@ -89,6 +90,12 @@ impl JwtBuilder {
         self
     }
 
+    /// The claim that holds the e-mail address, kept as the actor's `email`. Default: `email`.
+    pub fn email_claim(mut self, name: impl Into<String>) -> Self {
+        self.email_claim = Some(name.into());
+        self
+    }
+
     /// The claim that holds the username. When a token does not have it, the usual ones are looked at.
     pub fn username_claim(mut self, name: impl Into<String>) -> Self {
         self.username_claim = Some(name.into());
@@ -119,7 +126,7 @@ impl JwtBuilder {
             KeySource::Secret(secret) => Keys::Fixed(Key::from_secret(secret.expose().as_bytes())?),
         };
         let leeway = self.leeway.unwrap_or(Duration::from_secs(60)).min(MAX_LEEWAY).as_secs();
-        let names = ClaimNames { username: self.username_claim };
+        let names = ClaimNames { username: self.username_claim, email: self.email_claim };
         Ok(Jwt(Arc::new(Inner { issuer, audiences, leeway, names, keys })))
     }
 }

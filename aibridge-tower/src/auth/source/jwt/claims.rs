@@ -14,6 +14,8 @@ const METADATA: [&str; 4] = ["email", "name", "groups", "roles"];
 pub(super) struct ClaimNames {
     /// Looked at before [`USERNAME`].
     pub(super) username: Option<String>,
+    /// Kept as `email`, in place of the claim of that name.
+    pub(super) email: Option<String>,
 }
 
 impl ClaimNames {
@@ -24,7 +26,10 @@ impl ClaimNames {
         let username = self.username.as_deref().into_iter().chain(USERNAME).find_map(text).unwrap_or(subject);
         let metadata = METADATA
             .into_iter()
-            .filter_map(|name| Some((name, claims.get(name)?)))
+            .filter_map(|name| {
+                let claim = if name == "email" { self.email.as_deref().unwrap_or(name) } else { name };
+                Some((name, claims.get(claim)?))
+            })
             .filter(|(_, value)| !value.is_null() && **value != "")
             .map(|(name, value)| (name.to_owned(), value.clone()))
             .collect();

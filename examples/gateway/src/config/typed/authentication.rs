@@ -29,6 +29,8 @@ pub(crate) struct Oidc {
     pub(crate) key: OidcKey,
     /// The claim with the user's name.
     pub(crate) username_field: String,
+    /// The claim with the e-mail address.
+    pub(crate) email_field: String,
 }
 
 /// Where an issuer's key is.
@@ -57,6 +59,7 @@ impl Oidc {
     /// The HTTP client could not be set up. Everything else was checked when the configuration was read.
     pub(crate) fn source(&self) -> Result<Jwt, SourceError> {
         let builder = Jwt::builder().issuer(&self.issuer).audience(&self.audience).username_claim(&self.username_field);
+        let builder = builder.email_claim(&self.email_field);
         match &self.key {
             OidcKey::Discover => builder.discover(),
             OidcKey::Jwks(url) => builder.jwks_url(url.clone()),
@@ -86,6 +89,7 @@ fn oidc(settings: &Settings, read_file: ReadFile<'_>, report: &mut Report) -> Op
         issuer: settings.text("OIDC_ISSUER_URL")?.to_owned(),
         audience: settings.text("OIDC_CLIENT_ID")?.to_owned(),
         key,
+        email_field: settings.text("OIDC_EMAIL_FIELD").unwrap_or("email").to_owned(),
         username_field: settings.text("OIDC_USERNAME_FIELD").unwrap_or("preferred_username").to_owned(),
     };
     // A key that is here can be tried at once; others are fetched when they are needed.

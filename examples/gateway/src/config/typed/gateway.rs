@@ -4,8 +4,8 @@ use std::{
     time::Duration,
 };
 
-use aibridge_tower::actor_headers::ActorHeaderNames;
-use aibridge_tower::breaker::Policy;
+use aibridge_mcp::Limits;
+use aibridge_tower::{actor_headers::ActorHeaderNames, breaker::Policy};
 
 use crate::config::{actor_headers, report::Report, settings::Settings};
 
@@ -34,6 +34,10 @@ pub(crate) struct Gateway {
     pub(crate) max_concurrency: Option<NonZeroUsize>,
     /// Requests per second and actor, at most.
     pub(crate) rate_limit: Option<NonZeroU32>,
+    /// Rounds of injected tool calls in a request, at most.
+    pub(crate) tool_max_rounds: usize,
+    /// How MCP servers are bounded.
+    pub(crate) tool_limits: Limits,
     /// Where requests and replies are dumped.
     pub(crate) dump_dir: Option<PathBuf>,
     /// Largest request body in bytes, decoded.
@@ -74,6 +78,8 @@ impl Gateway {
             max_retries: count(settings, "MAX_RETRIES"),
             max_concurrency: usize::try_from(settings.number("MAX_CONCURRENCY")).ok().and_then(NonZeroUsize::new),
             rate_limit: u32::try_from(settings.number("RATE_LIMIT")).ok().and_then(NonZeroU32::new),
+            tool_max_rounds: usize::try_from(settings.number("TOOL_MAX_ROUNDS")).unwrap_or(usize::MAX),
+            tool_limits: tool_limits(settings),
             dump_dir: settings.path("DUMP_DIR").map(PathBuf::from),
             max_request_bytes: usize::try_from(settings.number("MAX_REQUEST_BYTES")).unwrap_or(usize::MAX),
             upstream_header_timeout: non_zero(settings.duration("UPSTREAM_HEADER_TIMEOUT")),
@@ -83,6 +89,16 @@ impl Gateway {
 
 fn count(settings: &Settings, name: &str) -> u32 {
     u32::try_from(settings.number(name)).unwrap_or(u32::MAX)
+}
+
+/// Without a limit, a day is one: no client waits for longer.
+fn tool_limits(settings: &Settings) -> Limits {
+    let mut limits = Limits::default();
+    let day = Duration::from_secs(24 * 3600);
+    limits.call = non_zero(settings.duration("TOOL_CALL_TIMEOUT")).unwrap_or(day);
+    limits.cold_start = non_zero(settings.duration("TOOL_CONNECT_TIMEOUT")).unwrap_or(day);
+    limits.max_result = usize::try_from(settings.number("TOOL_MAX_RESULT_BYTES")).unwrap_or(usize::MAX);
+    limits
 }
 
 fn non_zero(duration: Duration) -> Option<Duration> {

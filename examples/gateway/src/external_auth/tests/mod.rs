@@ -73,7 +73,7 @@ impl Gateway {
         let mcp = Mcp { servers: Vec::new(), applications: vec![application], coder: None, keys: Some(keys.clone()) };
         let access_url = Url::parse(access_url).expect("a URL");
         let links = super::links(&mcp, &store, &access_url, Path::new("/nowhere")).expect("set up").expect("some");
-        let mcp = servers(&mcp, Some(&links), None).expect("set up").expect("some");
+        let mcp = servers(&mcp, aibridge_mcp::Limits::default(), Some(&links), None).expect("set up").expect("some");
         let authentication = Authentication { coder_url: None, oidc: None };
         let identity = identity(&authentication, &store, None).expect("set up");
         let routes = Arc::new(ExternalAuth::new(links.clone(), identity, Some(mcp.clone()), &access_url)).routes();

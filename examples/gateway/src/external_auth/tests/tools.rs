@@ -75,7 +75,7 @@ async fn a_coder_deployment_s_own_server_is_reached_with_the_token_the_user_came
     let authentication = Authentication { coder_url: Some(provider.url("/")), oidc: None };
     let tokens = CoderTokens::default();
     let identity = identity(&authentication, &gateway.store, Some(&tokens)).expect("set up");
-    let mcp = servers(&mcp, None, Some(tokens)).expect("set up").expect("some");
+    let mcp = servers(&mcp, aibridge_mcp::Limits::default(), None, Some(tokens)).expect("set up").expect("some");
     assert!(mcp.tools(ADA).await.listed.is_empty(), "nobody came yet");
     let actor = identity.authenticate(&Secret::new("session-of-ada")).await.expect("accepted");
     assert_eq!(actor.id, ADA);

@@ -48,6 +48,14 @@ async fn the_username_is_the_first_claim_that_has_one() {
 }
 
 #[tokio::test]
+async fn the_address_is_in_the_claim_that_is_named_for_it() {
+    let source = builder().secret(secret(32)).email_claim("mail").build().unwrap();
+    let both = with(claims(), json!({ "mail": "ada@example.com", "email": "another@example.com" }));
+    let actor = source.ask(&signed(both)).await.unwrap();
+    assert_eq!(json!(*actor.metadata), json!({ "email": "ada@example.com" }));
+}
+
+#[tokio::test]
 async fn claims_that_do_not_hold_are_refused() {
     for claims in [
         with(claims(), json!({ "iss": "https://id.example.com/" })),

@@ -1,22 +1,36 @@
-//! Replies that call tools, in the words of each API: written for the provider to say, and read as strictly as the official
-//! SDKs do.
+//! Replies that call tools, in the words of each API.
 
-use aibridge_tests::Endpoint;
 use serde_json::{Value, json};
 
+use crate::{Endpoint, Script, events};
+
 /// One reply of a provider, in no API's words.
+///
+/// ```
+/// use aibridge_tests::{Endpoint, Says};
+///
+/// let says = Says::calls("r1", &[("call_1", "look", r#"{"q":"a"}"#)]);
+/// assert!(says.whole(Endpoint::Messages).contains("tool_use"));
+/// assert!(says.stream(Endpoint::Chat).ends_with("data: [DONE]\n\n"));
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Says {
-    pub(super) id: &'static str,
-    pub(super) parts: Vec<Part>,
-    pub(super) stop: Stop,
+#[expect(clippy::exhaustive_structs, reason = "tests build them")]
+pub struct Says {
+    /// The reply's id.
+    pub id: &'static str,
+    /// What it consists of.
+    pub parts: Vec<Part>,
+    /// Why it ends.
+    pub stop: Stop,
     /// Input and output tokens.
-    pub(super) tokens: (u64, u64),
+    pub tokens: (u64, u64),
 }
 
 /// A part of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+#[expect(clippy::exhaustive_enums, reason = "tests build them")]
+pub enum Part {
+    /// Text.
     Text(&'static str),
     /// The id of the call, the tool's name, the arguments.
     Call(&'static str, &'static str, &'static str),
@@ -24,8 +38,11 @@ pub(super) enum Part {
 
 /// Why a reply ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+#[expect(clippy::exhaustive_enums, reason = "tests build them")]
+pub enum Stop {
+    /// There is no more to say.
     End,
+    /// Tools have to be run.
     Tools,
     /// The limit of tokens: the last part is not whole.
     Length,
@@ -33,12 +50,12 @@ pub(super) enum Stop {
 
 impl Says {
     /// Text, and the end.
-    pub(crate) fn text(id: &'static str, text: &'static str) -> Says {
+    pub fn text(id: &'static str, text: &'static str) -> Says {
         Says { id, parts: vec![Part::Text(text)], stop: Stop::End, tokens: (11, 5) }
     }
 
     /// Calls of tools, behind some text.
-    pub(crate) fn calls(id: &'static str, calls: &[(&'static str, &'static str, &'static str)]) -> Says {
+    pub fn calls(id: &'static str, calls: &[(&'static str, &'static str, &'static str)]) -> Says {
         let calls = calls.iter().map(|(id, name, arguments)| Part::Call(id, name, arguments));
         Says {
             id,
@@ -48,8 +65,16 @@ impl Says {
         }
     }
 
+    /// What a provider answers: a stream an event a write, or the whole reply.
+    pub fn script(&self, endpoint: Endpoint, streamed: bool) -> Script {
+        match streamed {
+            true => Script::sse().writes(events(&self.stream(endpoint).into())),
+            false => Script::json(200, self.whole(endpoint)),
+        }
+    }
+
     /// As a stream.
-    pub(crate) fn stream(&self, endpoint: Endpoint) -> String {
+    pub fn stream(&self, endpoint: Endpoint) -> String {
         match endpoint {
             Endpoint::Messages => messages(self),
             Endpoint::Chat => chat(self),
@@ -58,7 +83,7 @@ impl Says {
     }
 
     /// As a blocking reply.
-    pub(crate) fn whole(&self, endpoint: Endpoint) -> String {
+    pub fn whole(&self, endpoint: Endpoint) -> String {
         let (input, output) = self.tokens;
         let whole = match endpoint {
             Endpoint::Messages => json!({
