@@ -38,7 +38,8 @@ def bedrock_cases():
             continue
         if case.get("credential") == "x-api-key":
             continue
-        every += [of_bedrock(case, speaks) for speaks in ("messages", "bedrock")]
+        # Clients that speak Bedrock get no injected tools.
+        every += [of_bedrock(case, speaks) for speaks in ("messages", "bedrock")[: 1 if case.get("mcp") else 2]]
     return every + thinking() + translated() + bearer()
 
 

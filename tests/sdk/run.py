@@ -93,13 +93,8 @@ def run(suite, chosen, provider, gateway, scratch, settings={}):
 
     command("users", "create", USER)
     token = command("tokens", "create", "--user", USER).strip().splitlines()[-1]
-<<<<<<< HEAD
-    with Gateway(gateway, data, provider) as base:
-        through = results(suite, listed, base + "/anthropic", base + "/openai/v1", token, base + "/bedrock")
-=======
     with Gateway(gateway, data, provider, settings) as base:
-        through = results(suite, listed, base + "/anthropic", base + "/openai/v1", token)
->>>>>>> main
+        through = results(suite, listed, base + "/anthropic", base + "/openai/v1", token, base + "/bedrock")
         records = recorded(command, through, sum(len(case["records"]) for case in chosen))
     for case in chosen:
         name = case["name"]
@@ -176,12 +171,8 @@ class Gateway:
             "CODER_AIBRIDGE_PROVIDER_1_TYPE": "openai",
             "CODER_AIBRIDGE_PROVIDER_1_BASE_URL": provider + "/v1/",
             "CODER_AIBRIDGE_PROVIDER_1_KEY": KEY,
-<<<<<<< HEAD
         }
-        self.environment |= bedrock.settings(provider, KEY)
-=======
-        } | settings
->>>>>>> main
+        self.environment |= bedrock.settings(provider, KEY) | settings
         self.log = data.parent / "gateway.log"
         self.command = [gateway, "server", "--data-dir", str(data)]
 

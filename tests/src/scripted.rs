@@ -9,11 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-<<<<<<< HEAD
-use crate::{Aws, Endpoint, Gate, ReceivedRequest, Reply, Script, Transcript, events};
-=======
-use crate::{Endpoint, Gate, ReceivedRequest, Reply, Says, Script, Transcript, events};
->>>>>>> main
+use crate::{Aws, Endpoint, Gate, ReceivedRequest, Reply, Says, Script, Transcript, events};
 
 /// How often a slow stream says something.
 const PACE: Duration = Duration::from_millis(20);
@@ -140,10 +136,13 @@ impl Scripted {
             return Err(status.parse().unwrap_or(500));
         }
         if let "injected" | "mixed" = name {
-            return match echoes(name == "mixed", &request.to_string()) {
-                Some(says) => says.script(endpoint, request["stream"] == Value::Bool(true)),
-                None => error(anthropic, 400),
-            };
+            let says = echoes(name == "mixed", &request.to_string()).ok_or(400_u16)?;
+            let body = if streamed { says.stream(endpoint) } else { says.whole(endpoint) };
+            let kind = if streamed { "text/event-stream" } else { "application/json" };
+            let fields = vec![("Content-Type".to_owned(), kind.to_owned())];
+            let reply = Reply { status: 200, fields, body: body.into(), streamed };
+            let pieces = if streamed { events(&reply.body) } else { Vec::new() };
+            return Ok((wire.head)(&reply).writes(pieces.iter().map(wire.event)));
         }
         let (name, twist) = match name {
             "slow" | "cut" | "reset" => ("plain", name),
@@ -166,7 +165,6 @@ impl Scripted {
     }
 }
 
-<<<<<<< HEAD
 /// How a provider sends a reply.
 #[derive(Clone, Copy)]
 struct Wire {
@@ -178,7 +176,6 @@ struct Wire {
 
 const PLAIN: Wire = Wire { head: Reply::head, event: Bytes::clone };
 
-=======
 /// What comes next in a conversation with tools of an MCP server called `everything`; nothing if results of calls are
 /// missing, as providers refuse it.
 fn echoes(mixed: bool, request: &str) -> Option<Says> {
@@ -200,7 +197,6 @@ fn echoes(mixed: bool, request: &str) -> Option<Says> {
     }
 }
 
->>>>>>> main
 /// Everything up to the first piece of text, and this piece for ever.
 fn slow(reply: &Reply, events: &[Bytes], wire: Wire) -> Script {
     const TEXT: [&[u8]; 3] = [b"text_delta", br#""delta":{"content":"#, b"output_text.delta"];
