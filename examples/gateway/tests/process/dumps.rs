@@ -117,7 +117,7 @@ async fn who_asks_is_signed_on_bedrock_and_told_on_intercepted_routes_alone() {
         let request = loop {
             let request = provider.next_request().await;
             // The first two keys of the pool are not liked.
-            if !request.head.get("x-api-key").is_some_and(|key| !key.contains("good")) {
+            if request.head.get("x-api-key").is_none_or(|key| key.contains("good")) {
                 break request;
             }
         };
