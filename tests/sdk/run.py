@@ -129,7 +129,7 @@ def recorded(command, through, expected):
     """All records by id, once as many as expected have ended."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        reply = json.loads(command("interceptions", "list", "--json"))
+        reply = json.loads(command("interceptions", "list", "--json", "--limit", "1000"))
         listed = reply["results"]
         if reply["count"] > len(listed):
             sys.exit(f"only {len(listed)} of {reply['count']} interceptions are listed")

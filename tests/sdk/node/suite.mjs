@@ -6,11 +6,13 @@ import { readFileSync } from "node:fs";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 
-const { SUITE_PROVIDER_KEY, SUITE_TOKEN, SUITE_ANTHROPIC_URL, SUITE_OPENAI_URL } = process.env;
+const { SUITE_PROVIDER_KEY, SUITE_TOKEN, SUITE_ANTHROPIC_URL, SUITE_BEDROCK_URL, SUITE_OPENAI_URL } = process.env;
 
 /** A client for this case, which notes the interception ids of all responses in `ids`. */
 function client(entry, ids) {
   const messages = entry.api === "messages";
+  const bedrock = entry.provider === "bedrock" && SUITE_BEDROCK_URL;
+  let authToken = null;
   let apiKey = SUITE_TOKEN;
   let defaultHeaders = {};
   switch (entry.credential) {
@@ -24,11 +26,13 @@ function client(entry, ids) {
     case "byok":
       apiKey = SUITE_PROVIDER_KEY;
       defaultHeaders = { "X-Coder-AI-Governance-Token": SUITE_TOKEN };
+      if (bedrock) [apiKey, authToken] = [null, SUITE_PROVIDER_KEY];
       break;
   }
   return new (messages ? Anthropic : OpenAI)({
     apiKey,
-    baseURL: messages ? SUITE_ANTHROPIC_URL : SUITE_OPENAI_URL,
+    ...(messages ? { authToken } : {}),
+    baseURL: bedrock || (messages ? SUITE_ANTHROPIC_URL : SUITE_OPENAI_URL),
     defaultHeaders,
     maxRetries: entry.retries ?? 0,
     timeout: (entry.timeout ?? 30) * 1000,
