@@ -8,7 +8,7 @@ use std::{fmt::Debug, hint::black_box, num::NonZeroU32, sync::Arc, time::Duratio
 
 use aibridge_benches::{
     inputs::{self, Format},
-    service::{Ask, Keyring, Provider, calls, registry, request},
+    service::{Ask, Keyring, Provider, Tools, calls, registry, request},
 };
 use aibridge_store::sqlite::Sqlite;
 use aibridge_tower::{
@@ -25,6 +25,7 @@ use aibridge_tower::{
     record::RecordLayer,
     route::{ProbeLayer, RouteLayer},
     shape::ShapeLayer,
+    tools::ToolsLayer,
 };
 use bytes::Bytes;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
@@ -106,6 +107,7 @@ fn ladder(criterion: &mut Criterion) {
     let ground = Ground { runtime, store: store.clone() };
     let auth = AuthLayer::new(Arc::new(Cached::new(ApiKeys::new(Arc::new(Keyring::new())))));
     let (registry, shape) = (registry(), ShapeLayer::new());
+    let tools = ToolsLayer::new(Tools::new());
     for load in loads() {
         let mut group = criterion.benchmark_group(format!("ladder/{}", load.name));
         let bytes = (load.ask.len() + load.provider.reply_len()) * IN_FLIGHT;
@@ -134,21 +136,24 @@ fn ladder(criterion: &mut Criterion) {
         let service =
             recorded().layer(ModelsLayer::new()).layer(breaker.clone()).layer(KeysLayer::new()).service(provider());
         ground.rung(&mut group, &load, "9_breaker", service);
-        let service = ServiceBuilder::new()
-            .layer(shape.clone())
-            .layer(ProbeLayer::new(registry.clone()))
-            .layer(InFlightLayer::new(Some(1_000_000)))
-            .layer(auth.clone())
-            .layer(RateLayer::new(NonZeroU32::new(100_000_000)))
-            .layer(route())
-            .layer(passthrough.clone())
-            .layer(ParseLayer::new())
-            .layer(RecordLayer::new(store.clone()))
-            .layer(ModelsLayer::new())
-            .layer(breaker)
-            .layer(KeysLayer::new())
-            .service(provider());
-        ground.rung(&mut group, &load, "all", service);
+        for (name, tools) in [("all", ToolsLayer::off()), ("all_and_tools", tools.clone())] {
+            let service = ServiceBuilder::new()
+                .layer(shape.clone())
+                .layer(ProbeLayer::new(registry.clone()))
+                .layer(InFlightLayer::new(Some(1_000_000)))
+                .layer(auth.clone())
+                .layer(RateLayer::new(NonZeroU32::new(100_000_000)))
+                .layer(route())
+                .layer(passthrough.clone())
+                .layer(ParseLayer::new())
+                .layer(tools)
+                .layer(RecordLayer::new(store.clone()))
+                .layer(ModelsLayer::new())
+                .layer(breaker.clone())
+                .layer(KeysLayer::new())
+                .service(provider());
+            ground.rung(&mut group, &load, name, service);
+        }
         group.finish();
     }
     ground.runtime.block_on(store.close()).expect("all records are written");

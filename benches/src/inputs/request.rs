@@ -1,4 +1,4 @@
-//! Requests in the Messages format.
+//! Requests in the Messages format, and the same as chat completions.
 //!
 //! The shape and the order of the fields are those of coding agents: `messages` before `system` and `tools`, and
 //! `stream` last, which is the worst place for whoever looks for it.
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::text::Text;
 
 const MODEL: &str = "claude-sonnet-4-5-20250929";
+const CHAT_MODEL: &str = "gpt-4.1-2025-04-14";
 const USER: &str =
     "user_5f0c7c1d3a9e4b62_account_1b7e9f04-77aa-4c2e-9b43-1f6f0c3d2a10_session_8d3c6b1e-2f55-4f0a-a1c9-6f2b9a7e4d31";
 const TURNS: usize = 20;
@@ -48,6 +49,41 @@ pub fn large_request(stream: bool) -> Bytes {
         "thinking": {"type": "enabled", "budget_tokens": 16_000},
         "stream": stream,
     }))
+}
+
+/// What [`small_request`] asks, of chat completions.
+pub fn small_chat_request(stream: bool) -> Bytes {
+    finish(json!({
+        "model": CHAT_MODEL,
+        "max_completion_tokens": 1024,
+        "messages": [{"role": "user", "content": "Name three uses of a brick."}],
+        "user": USER,
+        "stream": stream,
+    }))
+}
+
+/// What [`large_request`] asks, of chat completions.
+pub fn large_chat_request(stream: bool) -> Bytes {
+    let mut text = Text::new(1);
+    let mut messages = vec![
+        json!({"role": "system", "content": text.prose(12_000)}),
+        json!({"role": "user", "content": text.prose(1_500)}),
+    ];
+    for _ in 0..TURNS {
+        let id = format!("call_{}", text.hex(24));
+        let arguments = json!({"path": format!("/workspace/src/{}.rs", text.hex(8)), "new_text": text.code(900)});
+        messages.push(json!({"role": "assistant", "content": text.prose(950), "tool_calls": [
+            {"id": id, "type": "function", "function": {"name": "tool_7", "arguments": arguments.to_string()}},
+        ]}));
+        messages.push(json!({"role": "tool", "tool_call_id": id, "content": text.code(4_200)}));
+    }
+    let tools = (0..TOOLS).map(|number| {
+        let mut function = tool(&mut text, number);
+        function["parameters"] = function["input_schema"].take();
+        function.as_object_mut().expect("a tool is an object").remove("input_schema");
+        json!({"type": "function", "function": function})
+    });
+    finish(json!({"model": CHAT_MODEL, "messages": messages, "tools": tools.collect::<Vec<_>>(), "stream": stream}))
 }
 
 /// The model thinks, says something and calls a tool; the client answers with what the tool printed.
@@ -103,6 +139,8 @@ mod tests {
         let request = large_request(true);
         assert!((195_000..215_000).contains(&request.len()), "{} bytes", request.len());
         assert_eq!(request, large_request(true));
+        let request = large_chat_request(true);
+        assert!((195_000..215_000).contains(&request.len()), "{} bytes", request.len());
     }
 
     #[test]

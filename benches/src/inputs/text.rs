@@ -1,7 +1,7 @@
 //! Text that looks like what agents send: prose, and source code with quotes, tabs and line ends to escape.
 
 /// A generator of words that gives the same text for the same seed.
-pub(super) struct Text(u64);
+pub(crate) struct Text(u64);
 
 const WORDS: &[&str] = &[
     "the",
@@ -56,7 +56,7 @@ const LINES: &[&str] = &[
 ];
 
 impl Text {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -71,7 +71,7 @@ impl Text {
     }
 
     /// Sentences and paragraphs of at least `length` bytes.
-    pub(super) fn prose(&mut self, length: usize) -> String {
+    pub(crate) fn prose(&mut self, length: usize) -> String {
         let mut text = String::with_capacity(length + 16);
         while text.len() < length {
             text.push_str(self.word());
@@ -86,7 +86,7 @@ impl Text {
     }
 
     /// Lines of code and compiler output of at least `length` bytes.
-    pub(super) fn code(&mut self, length: usize) -> String {
+    pub(crate) fn code(&mut self, length: usize) -> String {
         let mut text = String::with_capacity(length + 80);
         while text.len() < length {
             let mut parts = LINES[self.below(LINES.len())].split("WORD");
@@ -100,7 +100,7 @@ impl Text {
     }
 
     /// Lower-case hexadecimal digits.
-    pub(super) fn hex(&mut self, digits: usize) -> String {
+    pub(crate) fn hex(&mut self, digits: usize) -> String {
         (0..digits).map(|_| char::from(b"0123456789abcdef"[self.below(16)])).collect()
     }
 }

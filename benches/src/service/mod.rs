@@ -7,8 +7,10 @@ mod drive;
 mod identity;
 mod provider;
 mod request;
+mod toolbox;
 
 pub use drive::{call, calls};
 pub use identity::{Keyring, TOKEN};
 pub use provider::{Frames, Provider};
 pub use request::{Ask, actor, instance, parsed, registry, request, routed};
+pub use toolbox::Tools;

@@ -14,11 +14,10 @@ use uuid::Uuid;
 
 use super::TOKEN;
 
-const PATH: &str = "/api/v2/aibridge/anthropic/v1/messages?beta=true";
-
 /// A request that is asked again and again.
 #[derive(Clone, Debug)]
 pub struct Ask {
+    api: Api,
     body: Bytes,
     headers: HeaderMap,
 }
@@ -47,7 +46,12 @@ impl Ask {
         .collect();
         headers.insert("content-length", HeaderValue::from(body.len()));
         headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {TOKEN}")).expect("a token"));
-        Ask { body, headers }
+        Ask { api: Api::Messages, body, headers }
+    }
+
+    /// The same headers with `body`, a request for chat completions.
+    pub fn chat(body: Bytes) -> Ask {
+        Ask { api: Api::Chat, ..Ask::new(body) }
     }
 
     /// The length of the body in bytes.
@@ -63,7 +67,11 @@ impl Ask {
 
 /// The request as it arrives.
 pub fn request(ask: &Ask) -> Request<Full<Bytes>> {
-    let mut request = Request::post(PATH).body(Full::new(ask.body.clone())).expect("a request");
+    let path = match ask.api {
+        Api::Chat => "/api/v2/aibridge/openai/v1/chat/completions",
+        _ => "/api/v2/aibridge/anthropic/v1/messages?beta=true",
+    };
+    let mut request = Request::post(path).body(Full::new(ask.body.clone())).expect("a request");
     *request.headers_mut() = ask.headers.clone();
     request
 }
@@ -72,10 +80,14 @@ pub fn request(ask: &Ask) -> Request<Full<Bytes>> {
 pub fn routed(ask: &Ask) -> Request<Full<Bytes>> {
     let mut request = request(ask);
     request.headers_mut().remove("authorization");
-    *request.uri_mut() = "https://api.anthropic.com/v1/messages?beta=true".parse().expect("a URL");
+    let (url, pattern, instance) = match ask.api {
+        Api::Chat => ("https://api.openai.com/v1/chat/completions", "/v1/chat/completions", openai()),
+        _ => ("https://api.anthropic.com/v1/messages?beta=true", "/v1/messages", instance()),
+    };
+    *request.uri_mut() = url.parse().expect("a URL");
     request.extensions_mut().insert(actor());
-    let endpoint = Endpoint::Intercepted(Api::Messages);
-    request.extensions_mut().insert(ProviderRoute::new(Arc::new(instance()), endpoint, "/v1/messages"));
+    let endpoint = Endpoint::Intercepted(ask.api);
+    request.extensions_mut().insert(ProviderRoute::new(Arc::new(instance), endpoint, pattern));
     request
 }
 
@@ -83,9 +95,9 @@ pub fn routed(ask: &Ask) -> Request<Full<Bytes>> {
 pub fn parsed(ask: &Ask) -> Request<AiBody> {
     let (head, _) = routed(ask).into_parts();
     let document = Document::parse(ask.body.clone()).expect("a JSON object");
-    let facts = Facts::read(Api::Messages, &document);
+    let facts = Facts::read(ask.api, &document);
     let caller = client::detect(&head.headers, facts.user_id.as_deref());
-    Request::from_parts(head, AiBody::new(Api::Messages, ask.body.clone(), document, facts, caller))
+    Request::from_parts(head, AiBody::new(ask.api, ask.body.clone(), document, facts, caller))
 }
 
 /// Whoever asks.
@@ -99,7 +111,13 @@ pub fn instance() -> Instance {
     Instance::builder(Kind::Anthropic, base).key(Secret::new("sk-ant-api03-0123456789abcdef")).build()
 }
 
-/// The one instance.
+/// OpenAI, with the organisation's key.
+fn openai() -> Instance {
+    let base = BaseUrl::parse("https://api.openai.com/v1/").expect("a base URL");
+    Instance::builder(Kind::OpenAi, base).key(Secret::new("sk-proj-0123456789abcdef")).build()
+}
+
+/// The instances.
 pub fn registry() -> Arc<Registry> {
-    Arc::new(Registry::new([instance()]))
+    Arc::new(Registry::new([instance(), openai()]))
 }

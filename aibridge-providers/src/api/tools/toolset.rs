@@ -133,6 +133,14 @@ impl Form {
         form
     }
 
+    /// What all names begin with.
+    pub(super) fn prefix(&self) -> &str {
+        let (Some(first), Some(last)) = (self.names.first(), self.names.last()) else { return "" };
+        // Of sorted names, the first and the last have the least in common; they are ASCII.
+        let common = first.bytes().zip(last.bytes()).take_while(|(a, b)| a == b).count();
+        &first[..common]
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.tools.is_empty()
     }
