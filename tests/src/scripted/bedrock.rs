@@ -87,3 +87,33 @@ pub(super) fn error(status: u16, message: &str) -> Script {
     let script = Script::json(status, json!({"message": message}).to_string());
     script.field("x-amzn-ErrorType", kind).field("x-amzn-RequestId", "amzn-scripted")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Provider, RawClient, Scripted};
+
+    #[tokio::test]
+    async fn bedrock_answers_whom_it_knows_and_takes_what_it_knows() {
+        let scripted = Scripted::load().unwrap().key("K");
+        let provider = Provider::replying(move |request| scripted.script(request)).await.unwrap();
+        let mut client = RawClient::connect(provider.address()).await.unwrap();
+        let signature = "AWS4-HMAC-SHA256 Credential=AKIASCRIPTEDPROVIDER/20261121/us-east-1/bedrock/aws4_request, \
+                         SignedHeaders=host, Signature=0";
+        let good = r#"{"anthropic_version": "bedrock-2023-05-31"}"#;
+        let old = "anthropic.claude-sonnet-4-5-test-plain";
+        for (model, credential, body, expected) in [
+            (old, "Bearer K", good, (200, None)),
+            (old, "Bearer other", good, (403, Some("InvalidSignatureException"))),
+            (old, signature, good, (403, Some("InvalidSignatureException"))),
+            (old, "Bearer K", "{}", (400, Some("ValidationException"))),
+            (old, "Bearer K", r#"{"anthropic_version": "1", "model": "m"}"#, (400, Some("ValidationException"))),
+            ("anthropic.claude-test-error-529", "Bearer K", good, (503, Some("ServiceUnavailableException"))),
+            ("anthropic.claude-unknown", "Bearer K", good, (404, Some("ResourceNotFoundException"))),
+        ] {
+            let target = format!("/model/{model}/invoke");
+            client.post(&target, &[("Authorization", credential)], body).await.unwrap();
+            let (head, _) = client.response().await.unwrap();
+            assert_eq!((head.status(), head.get("x-amzn-errortype")), expected, "{model} {credential} {body}");
+        }
+    }
+}
