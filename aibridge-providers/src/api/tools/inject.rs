@@ -2,7 +2,7 @@ use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::Arc};
 
 use memchr::memmem;
 
-use super::Toolset;
+use super::{Toolset, toolset::Form};
 use crate::{
     api::{Api, Facts, turn::has},
     json::{Document, Value},
@@ -59,7 +59,7 @@ pub fn inject(api: Api, document: &Document, facts: &Facts, tools: &Toolset) -> 
     if form.is_empty() || facts.side_request || wants_none(api, document, facts) {
         return None;
     }
-    let client = Client::of(api, document)?;
+    let client = Client::of(api, document, form)?;
     let room = if api == Api::Messages { usize::MAX } else { MAX_TOOLS.saturating_sub(client.count) };
     let taken: BTreeSet<_> = client.names.iter().filter(|name| form.has(name)).collect();
     if taken.is_empty() && form.len() <= room {
@@ -95,24 +95,34 @@ fn wants_none(api: Api, document: &Document, facts: &Facts) -> bool {
 
 /// The tools of the client's own.
 struct Client<'d> {
+    /// Those among which there may be one of ours.
     names: Vec<Cow<'d, str>>,
+    /// How many there are, where that matters.
     count: usize,
     place: Place,
 }
 
 impl<'d> Client<'d> {
     /// `None` if the request is to get no tools.
-    fn of(api: Api, document: &'d Document) -> Option<Client<'d>> {
+    fn of(api: Api, document: &'d Document, form: &Form) -> Option<Client<'d>> {
         let top = document.get("tools");
         let additional = if api == Api::Responses { additional(document) } else { Vec::new() };
         let mut client = Client { names: Vec::new(), count: 0, place: Place::Absent };
-        for tool in top.iter().chain(&additional).flat_map(|tools| tools.elements()) {
-            client.names.extend(name(api, tool).and_then(Value::as_str));
-            let namespace = if api == Api::Responses { tool.get("tools") } else { None };
-            client.count += match namespace {
-                Some(inner) if inner.is_array() => inner.elements().count(),
-                _ => 1,
-            };
+        for tools in top.iter().chain(&additional) {
+            let named = form.may_be_named_in(&document.bytes()[document.span(*tools)]);
+            if api == Api::Messages && !named {
+                continue;
+            }
+            for tool in tools.elements() {
+                if named {
+                    client.names.extend(name(api, tool).and_then(Value::as_str));
+                }
+                let namespace = if api == Api::Responses { tool.get("tools") } else { None };
+                client.count += match namespace {
+                    Some(inner) if inner.is_array() => inner.elements().count(),
+                    _ => 1,
+                };
+            }
         }
         client.place = match additional.first().copied().or(top) {
             None => Place::Absent,

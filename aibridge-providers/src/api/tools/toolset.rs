@@ -4,6 +4,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use memchr::memmem;
 use serde_json::Value;
 
 use super::{
@@ -150,6 +151,16 @@ impl Form {
     /// Whether a tool has that name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.names.contains(name)
+    }
+
+    /// Whether a JSON string within `json` may be the name of one of these. The names of a gateway's tools begin alike, and
+    /// to look for their beginning costs much less than to look up the name of every tool.
+    pub(super) fn may_be_named_in(&self, json: &[u8]) -> bool {
+        let (Some(first), Some(last)) = (self.names.first(), self.names.last()) else { return false };
+        // They are in order: what these two have in common all have.
+        let common = first.bytes().zip(last.bytes()).take_while(|(one, other)| one == other).count();
+        // Names are ASCII, and may be written with escapes.
+        memmem::find(json, &first.as_bytes()[..common]).is_some() || memmem::find(json, br"\u00").is_some()
     }
 
     /// The first `limit` tools whose names are not `taken`.
