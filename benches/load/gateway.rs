@@ -21,32 +21,32 @@ const USER: &str = "load";
 pub(crate) struct Gateway {
     executable: PathBuf,
     arguments: Vec<String>,
+    tools: Option<SocketAddr>,
     data: TempDir,
     token: String,
 }
 
 impl Gateway {
-    /// Makes a data directory with a user and a token.
+    /// Makes a data directory with a user and a token, for a gateway with the tools of an MCP server, if there is one.
     ///
     /// # Errors
     ///
     /// When one of the gateway's commands fails; the message says what it printed.
-    pub(crate) async fn install(executable: PathBuf, arguments: Vec<String>) -> anyhow::Result<Self> {
+    pub(crate) async fn install(
+        executable: PathBuf,
+        arguments: Vec<String>,
+        tools: Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
         let data = TempDir::with_prefix("aibridge-load-")?;
         command(&executable, data.path(), &["users", "create", USER]).await?;
         let printed = command(&executable, data.path(), &["tokens", "create", "--user", USER]).await?;
         let token = printed.lines().last().unwrap_or_default().trim().to_owned();
         ensure!(!token.is_empty(), "`tokens create` printed no token");
-        Ok(Self { executable, arguments, data, token })
+        Ok(Self { executable, arguments, tools, data, token })
     }
 
-    /// Starts a server in front of the provider, with the tools of an MCP server if there is one. Other settings come from the environment of this process.
-    pub(crate) async fn start(
-        &self,
-        provider: SocketAddr,
-        tools: Option<SocketAddr>,
-        environment: Environment,
-    ) -> anyhow::Result<Subject> {
+    /// Starts a server in front of the provider. Other settings come from the environment of this process.
+    pub(crate) async fn start(&self, provider: SocketAddr, environment: Environment) -> anyhow::Result<Subject> {
         let address = free_address().await?;
         let log = fs::File::create(self.log())?;
         let mut command = Command::new(&self.executable);
@@ -60,15 +60,15 @@ impl Gateway {
             .env("CODER_AIBRIDGE_PROVIDER_0_TYPE", "anthropic")
             .env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", format!("http://{provider}"))
             .env("CODER_AIBRIDGE_PROVIDER_0_KEY", "sk-load")
-            .envs(tools.map(|tools| ("CODER_AIBRIDGE_MCP_0_URL", format!("http://{tools}/mcp"))))
-            .envs(tools.map(|_| ("CODER_AIBRIDGE_MCP_0_NAME", "load")))
+            .envs(self.tools.map(|tools| ("CODER_AIBRIDGE_MCP_0_URL", format!("http://{tools}/mcp"))))
+            .envs(self.tools.map(|_| ("CODER_AIBRIDGE_MCP_0_NAME", "load")))
             .stdout(Stdio::from(log.try_clone()?))
             .stderr(Stdio::from(log));
         let mut process = Process::start(&mut command)?;
         process.ready(address).await.with_context(|| self.last_words())?;
         let path = format!("/api/v2/aibridge/anthropic{PATH}");
         let endpoint = Endpoint { address, path, token: self.token.clone() };
-        Ok(Subject { name: if tools.is_some() { "with tools" } else { "gateway" }, process, endpoint })
+        Ok(Subject { name: if self.tools.is_some() { "with tools" } else { "gateway" }, process, endpoint })
     }
 
     /// The end of what the gateway printed, for error messages.

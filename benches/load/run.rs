@@ -40,15 +40,17 @@ async fn all(options: &Options) -> anyhow::Result<()> {
         Some(count) => Some(subject::tools(count).await?).unzip(),
         None => (None, None),
     };
-    let gateway = match &options.gateway {
-        Some(executable) => Some(Gateway::install(executable.clone(), options.gateway_args.clone()).await?),
-        None => None,
-    };
+    let mut gateways = Vec::new();
+    if let Some(executable) = &options.gateway {
+        for tools in [None, tools].into_iter().take(1 + usize::from(tools.is_some())) {
+            gateways.push(Gateway::install(executable.clone(), options.gateway_args.clone(), tools).await?);
+        }
+    }
 
     let (mut report, mut failed) = (Report::default(), Vec::new());
     for load in &loads {
         eprintln!("{} ...", load.name);
-        match measure(load, provider, gateway.as_ref(), tools, options.seconds).await {
+        match measure(load, provider, &gateways, options.seconds).await {
             Ok(outcomes) => report.add(load, &outcomes),
             Err(error) => {
                 eprintln!("{} failed: {error:#}", load.name);
@@ -67,26 +69,19 @@ async fn all(options: &Options) -> anyhow::Result<()> {
 async fn measure(
     load: &Load,
     provider: SocketAddr,
-    gateway: Option<&Gateway>,
-    tools: Option<SocketAddr>,
+    gateways: &[Gateway],
     seconds: u16,
 ) -> anyhow::Result<Vec<(&'static str, Outcome)>> {
     let environment: Environment = if load.figure == Figure::Memory { memory::ENVIRONMENT } else { &[] };
     let mut subjects = vec![subject::relay(provider, environment).await?];
-    if let Some(gateway) = gateway {
-        subjects.push(gateway.start(provider, None, environment).await?);
-        if tools.is_some() {
-            subjects.push(gateway.start(provider, tools, environment).await?);
-        }
+    for gateway in gateways {
+        subjects.push(gateway.start(provider, environment).await?);
     }
     let measured = match load.figure {
         Figure::Memory => streams(&subjects, load).await,
         Figure::Cpu | Figure::FirstByte => calls(&subjects, load, Duration::from_secs(seconds.into())).await,
     };
-    let outcomes = match gateway {
-        Some(gateway) => measured.with_context(|| gateway.last_words())?,
-        None => measured?,
-    };
+    let outcomes = measured.with_context(|| gateways.iter().map(Gateway::last_words).collect::<Vec<_>>().join("\n"))?;
     let named = subjects.iter().map(|subject| subject.name).zip(outcomes).collect();
     for subject in subjects {
         subject.process.stop().await?;

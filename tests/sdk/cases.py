@@ -38,8 +38,9 @@ def cases():
 
     - `records`: what each interception must look like, in the order of the requests;
     - `expect`: what the SDK itself must have made of a transcript;
-    - `compare`: `all`, or `error` where only the kind of failure is the same with and without a gateway, or
-      `through` where there is nothing to compare with, or `merged` where only `replies` says what comes of it;
+    - `compare`: `all`, or `kind` where only the error's class and status are the same with and without a gateway, or
+      `error` where only that there is one, or `through` where there is nothing to compare with, or `merged` where only
+      `replies` says what comes of it;
     - `mcp`: the gateway has the tools of an MCP server; `replies` is what each of the client's requests comes to;
     - `fails`, `status`: the SDK must raise an error, of this status;
     - `requests`: how many responses there must be, where no records tell;

@@ -39,6 +39,9 @@ def check_same(case, direct, through):
         return [] if through["error"] else ["through the gateway the SDK raised no error"]
     if how == "through":
         return check_direct(case, through)
+    if how == "kind":
+        kinds = [{key: got["error"] and got["error"][key] for key in ("class", "status")} for got in (direct, through)]
+        return [] if kinds[0] == kinds[1] else [f"error: direct {short(direct['error'])}, through {short(through['error'])}"]
     if how == "merged":
         return check_merged(case, through)
     wrong = []
@@ -89,9 +92,8 @@ def check_requests(case, through):
     return []
 
 
-def check_record(expected, record, api, user):
+def check_record(expected, record, provider, user):
     """What is wrong with one record."""
-    provider = "anthropic" if api == "messages" else "openai"
     plainly = {"model": expected["model"], "outcome": expected["outcome"], "provider": provider}
     plainly |= {"provider_name": provider, "client": "Unknown"}
     wrong = [f"{key} {record.get(key)!r}, not {value!r}" for key, value in plainly.items() if record.get(key) != value]

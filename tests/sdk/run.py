@@ -22,6 +22,7 @@ import time
 import urllib.error
 import urllib.request
 
+import bedrock
 import checks
 from cases import cases
 
@@ -47,7 +48,7 @@ def main():
     with Process([built["scripted-provider"], KEY]) as provider:
         url = provider.first_line()
         for language in [options.only] if options.only else ["python", "node"]:
-            chosen = [case for case in cases() if options.filter in case["name"]]
+            chosen = [case for case in cases() + bedrock.bedrock_cases() if options.filter in case["name"]]
             chosen = [case for case in chosen if case.get("sdk", language) == language]
             suite = install(language, built["target"] / "sdk" / language)
             with_tools = [case for case in chosen if case.get("mcp")]
@@ -93,7 +94,7 @@ def run(suite, chosen, provider, gateway, scratch, settings={}):
     command("users", "create", USER)
     token = command("tokens", "create", "--user", USER).strip().splitlines()[-1]
     with Gateway(gateway, data, provider, settings) as base:
-        through = results(suite, listed, base + "/anthropic", base + "/openai/v1", token)
+        through = results(suite, listed, base + "/anthropic", base + "/openai/v1", token, base + "/bedrock")
         records = recorded(command, through, sum(len(case["records"]) for case in chosen))
     for case in chosen:
         name = case["name"]
@@ -119,7 +120,8 @@ def check_records(case, through, records):
             wrong.append("no record")
             continue
         record["claimed"] = True
-        wrong += [f"record: {what}" for what in checks.check_record(expected, record, case["api"], USER)]
+        provider = case.get("provider", "anthropic" if case["api"] == "messages" else "openai")
+        wrong += [f"record: {what}" for what in checks.check_record(expected, record, provider, USER)]
     return wrong
 
 
@@ -141,12 +143,13 @@ def recorded(command, through, expected):
     return {record["id"]: record for record in listed}
 
 
-def results(suite, listed, anthropic, openai, token):
-    """Runs a suite; its results by case."""
+def results(suite, listed, anthropic, openai, token, bedrock_url=""):
+    """Runs a suite; its results by case. Without a URL for Bedrock its cases speak Messages to Anthropic's."""
     environment = {key: value for key, value in os.environ.items() if not is_setting(key)}
     environment |= {
         "SUITE_ANTHROPIC_URL": anthropic,
         "SUITE_OPENAI_URL": openai,
+        "SUITE_BEDROCK_URL": bedrock_url,
         "SUITE_TOKEN": token,
         "SUITE_PROVIDER_KEY": KEY,
         "NO_PROXY": "127.0.0.1",
@@ -168,7 +171,8 @@ class Gateway:
             "CODER_AIBRIDGE_PROVIDER_1_TYPE": "openai",
             "CODER_AIBRIDGE_PROVIDER_1_BASE_URL": provider + "/v1/",
             "CODER_AIBRIDGE_PROVIDER_1_KEY": KEY,
-        } | settings
+        }
+        self.environment |= bedrock.settings(provider, KEY) | settings
         self.log = data.parent / "gateway.log"
         self.command = [gateway, "server", "--data-dir", str(data)]
 

@@ -1,5 +1,7 @@
 //! A provider that lets the client choose, by the model it asks for, what happens.
 
+mod bedrock;
+
 use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::{Endpoint, Gate, ReceivedRequest, Reply, Says, Script, Transcript, events};
+use crate::{Aws, Endpoint, Gate, ReceivedRequest, Reply, Says, Script, Transcript, events};
 
 /// How often a slow stream says something.
 const PACE: Duration = Duration::from_millis(20);
@@ -23,6 +25,10 @@ const PACE: Duration = Duration::from_millis(20);
 /// | `injected` | a call of `bmcp_everything_echo`, which nobody but a gateway can run, and then the answer |
 /// | `mixed` | such a call, then another beside one of the client's `tide_table`, and then the answer |
 ///
+/// The Messages transcripts are also what Amazon Bedrock answers: `POST /model/{id}/invoke` and
+/// `/model/{id}/invoke-with-response-stream` choose by the id, stream frames, and refuse some of what Bedrock refuses:
+/// fields, beta flags and ways of thinking.
+///
 /// ```
 /// use aibridge_tests::{Provider, Scripted};
 ///
@@ -35,23 +41,32 @@ const PACE: Duration = Duration::from_millis(20);
 #[derive(Clone, Debug)]
 pub struct Scripted {
     key: Option<String>,
+    aws: Aws,
     transcripts: HashMap<String, Transcript>,
 }
 
 impl Scripted {
+    /// The id of the access key with which requests to Bedrock have to be signed.
+    pub const ACCESS_KEY: &str = "AKIASCRIPTEDPROVIDER";
+
+    /// The region they have to be signed for.
+    pub const REGION: &str = "us-east-1";
+
     /// Reads all transcripts.
     ///
     /// # Errors
     /// When one cannot be read.
     pub fn load() -> io::Result<Self> {
         let transcripts = Transcript::all()?.into_iter().map(|one| (one.name.clone(), one)).collect();
-        Ok(Self { key: None, transcripts })
+        Ok(Self { key: None, aws: Aws::new(Self::REGION), transcripts })
     }
 
     /// Answers 401 to requests without this key, in `X-Api-Key` or as a bearer token, and to those that carry
-    /// another one beside it.
+    /// another one beside it. To Bedrock it is a bearer token, or the secret of [`ACCESS_KEY`](Self::ACCESS_KEY).
     pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(key.into());
+        let key = key.into();
+        self.aws = self.aws.key(Self::ACCESS_KEY, &key);
+        self.key = Some(key);
         self
     }
 
@@ -59,6 +74,9 @@ impl Scripted {
     pub fn script(&self, request: &ReceivedRequest) -> Script {
         let (method, target) = (request.head.method(), request.head.target());
         let path = target.split('?').next().unwrap_or_default();
+        if let Some(call) = bedrock::Call::parse(path).filter(|_| method == "POST") {
+            return self.invoke(&call, request);
+        }
         let anthropic = path.starts_with("/v1/messages") || request.head.get("anthropic-version").is_some();
         if !self.admits(request) {
             return error(anthropic, 401);
@@ -75,6 +93,21 @@ impl Scripted {
         }
     }
 
+    fn invoke(&self, call: &bedrock::Call, request: &ReceivedRequest) -> Script {
+        let bearer = request.head.get("authorization").is_some_and(|value| value.starts_with("Bearer "));
+        match self.aws.verify(request, "bedrock") {
+            _ if bearer && self.admits(request) => {}
+            Err(refusal) if self.key.is_some() => return refusal,
+            _ => {}
+        }
+        let body = request.json();
+        if let Some(objection) = call.objection(&body) {
+            return bedrock::error(400, &objection);
+        }
+        self.chosen(Endpoint::Messages, &call.model, call.streamed, &body, bedrock::WIRE)
+            .unwrap_or_else(|status| retried_soon(status, bedrock::error(status, &message(status))))
+    }
+
     fn admits(&self, request: &ReceivedRequest) -> bool {
         let Some(key) = &self.key else { return true };
         let bearer = request.head.all("authorization").into_iter().map(|value| value.trim_start_matches("Bearer "));
@@ -83,42 +116,65 @@ impl Scripted {
     }
 
     fn reply(&self, endpoint: Endpoint, request: &Value) -> Script {
-        let anthropic = endpoint == Endpoint::Messages;
         let model = request["model"].as_str().unwrap_or_default();
-        let Some((_, name)) = model.split_once("-test-") else { return error(anthropic, 404) };
+        let streamed = request["stream"] == Value::Bool(true);
+        self.chosen(endpoint, model, streamed, request, PLAIN)
+            .unwrap_or_else(|status| error(endpoint == Endpoint::Messages, status))
+    }
+
+    /// The script for this model, or the status of an error.
+    fn chosen(
+        &self,
+        endpoint: Endpoint,
+        model: &str,
+        streamed: bool,
+        request: &Value,
+        wire: Wire,
+    ) -> Result<Script, u16> {
+        let (_, name) = model.split_once("-test-").ok_or(404_u16)?;
         if let Some(status) = name.strip_prefix("error-") {
-            return error(anthropic, status.parse().unwrap_or(500));
+            return Err(status.parse().unwrap_or(500));
         }
         if let "injected" | "mixed" = name {
-            return match echoes(name == "mixed", &request.to_string()) {
-                Some(says) => says.script(endpoint, request["stream"] == Value::Bool(true)),
-                None => error(anthropic, 400),
-            };
+            let says = echoes(name == "mixed", &request.to_string()).ok_or(400_u16)?;
+            let body = if streamed { says.stream(endpoint) } else { says.whole(endpoint) };
+            let kind = if streamed { "text/event-stream" } else { "application/json" };
+            let fields = vec![("Content-Type".to_owned(), kind.to_owned())];
+            let reply = Reply { status: 200, fields, body: body.into(), streamed };
+            let pieces = if streamed { events(&reply.body) } else { Vec::new() };
+            return Ok((wire.head)(&reply).writes(pieces.iter().map(wire.event)));
         }
         let (name, twist) = match name {
             "slow" | "cut" | "reset" => ("plain", name),
             other => (other, ""),
         };
-        let Some(transcript) = self.transcripts.get(&format!("{}-{name}", endpoint.name())) else {
-            return error(anthropic, 404);
-        };
-        let streamed = request["stream"] == Value::Bool(true);
+        let transcript = self.transcripts.get(&format!("{}-{name}", endpoint.name())).ok_or(404_u16)?;
         let replies = if streamed { &transcript.streams } else { &transcript.blocking };
         let round = usize::from(replies.len() > 1 && answers_tool(endpoint, request));
-        let Some(reply) = replies.get(round) else { return error(anthropic, 404) };
+        let reply = replies.get(round).ok_or(404_u16)?;
         let mut pieces = if reply.streamed { events(&reply.body) } else { Vec::new() };
         if endpoint == Endpoint::Chat && request["stream_options"]["include_usage"] != Value::Bool(true) {
             pieces.retain(|event| !contains(event, br#""choices":[]"#));
         }
-        match twist {
-            "slow" => slow(reply, &pieces),
-            "cut" => half(reply, &pieces).cut(),
-            "reset" => half(reply, &pieces).reset(),
-            _ if reply.streamed => reply.head().writes(pieces),
-            _ => reply.script(),
-        }
+        Ok(match twist {
+            "slow" => slow(reply, &pieces, wire),
+            "cut" => half(reply, &pieces, wire).cut(),
+            "reset" => half(reply, &pieces, wire).reset(),
+            _ => (wire.head)(reply).writes(pieces.iter().map(wire.event)),
+        })
     }
 }
+
+/// How a provider sends a reply.
+#[derive(Clone, Copy)]
+struct Wire {
+    /// The head, with the body unless this is a stream.
+    head: fn(&Reply) -> Script,
+    /// What it makes of an event.
+    event: fn(&Bytes) -> Bytes,
+}
+
+const PLAIN: Wire = Wire { head: Reply::head, event: Bytes::clone };
 
 /// What comes next in a conversation with tools of an MCP server called `everything`; nothing if results of calls are
 /// missing, as providers refuse it.
@@ -142,18 +198,21 @@ fn echoes(mixed: bool, request: &str) -> Option<Says> {
 }
 
 /// Everything up to the first piece of text, and this piece for ever.
-fn slow(reply: &Reply, events: &[Bytes]) -> Script {
+fn slow(reply: &Reply, events: &[Bytes], wire: Wire) -> Script {
     const TEXT: [&[u8]; 3] = [b"text_delta", br#""delta":{"content":"#, b"output_text.delta"];
     let first = events.iter().position(|event| TEXT.iter().any(|mark| contains(event, mark)));
     match first {
-        Some(at) => reply.head().writes(events[..at].iter().cloned()).repeat(events[at].clone(), PACE),
-        None => reply.head().hold(&Gate::new()),
+        Some(at) => {
+            let before = events[..at].iter().map(wire.event);
+            (wire.head)(reply).writes(before).repeat((wire.event)(&events[at]), PACE)
+        }
+        None => (wire.head)(reply).hold(&Gate::new()),
     }
 }
 
-fn half(reply: &Reply, events: &[Bytes]) -> Script {
+fn half(reply: &Reply, events: &[Bytes], wire: Wire) -> Script {
     if reply.streamed {
-        return reply.head().writes(events[..events.len() / 2].iter().cloned());
+        return (wire.head)(reply).writes(events[..events.len() / 2].iter().map(wire.event));
     }
     let start =
         format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", reply.body.len());
@@ -176,9 +235,18 @@ fn contains(bytes: &[u8], what: &[u8]) -> bool {
     crate::http1::find(bytes, what).is_some()
 }
 
-/// An error as the provider words it. A 429 asks for almost no patience, so that a pool of keys recovers at once.
+fn message(status: u16) -> String {
+    format!("scripted error {status}")
+}
+
+/// A 429 asks for almost no patience, so that a pool of keys recovers at once.
+fn retried_soon(status: u16, script: Script) -> Script {
+    if status == 429 { script.field("retry-after-ms", "1") } else { script }
+}
+
+/// An error as the provider words it.
 fn error(anthropic: bool, status: u16) -> Script {
-    let message = format!("scripted error {status}");
+    let message = message(status);
     let (body, id) = if anthropic {
         let kind = match status {
             400 => "invalid_request_error",
@@ -202,8 +270,7 @@ fn error(anthropic: bool, status: u16) -> Script {
         };
         (json!({"error": {"message": message, "type": kind, "param": null, "code": code}}), "x-request-id")
     };
-    let script = Script::json(status, body.to_string()).field(id, "req_scripted");
-    if status == 429 { script.field("retry-after-ms", "1") } else { script }
+    retried_soon(status, Script::json(status, body.to_string()).field(id, "req_scripted"))
 }
 
 const ANTHROPIC_MODELS: &str = r#"{"data":[{"type":"model","id":"claude-test-plain","display_name":"Claude Test","created_at":"2026-11-01T00:00:00Z"}],"has_more":false,"first_id":"claude-test-plain","last_id":"claude-test-plain"}"#;

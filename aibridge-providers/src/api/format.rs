@@ -58,6 +58,10 @@ impl Format {
     fn error(self, refusal: &Refusal) -> Value {
         let (kind, message) = (self.kind(refusal.reason), &refusal.message);
         match self {
+            // The SDKs' helpers read this code, not the message.
+            Format::Anthropic if refusal.reason == Reason::ThreadUnsupported => {
+                json!({"type": kind, "message": message, "details": {"error_code": refusal.reason.as_str()}})
+            }
             Format::Anthropic => json!({"type": kind, "message": message}),
             Format::OpenAi => {
                 json!({"message": message, "type": kind, "param": null, "code": refusal.reason.as_str()})
@@ -76,6 +80,7 @@ impl Format {
                 _,
                 Reason::InvalidRequest
                 | Reason::ConflictingTokens
+                | Reason::ThreadUnsupported
                 | Reason::MethodNotAllowed
                 | Reason::TooLarge
                 | Reason::UnsupportedEncoding
@@ -144,9 +149,10 @@ mod tests {
     use crate::api::Observer;
 
     /// Every reason, its status, and its type in either format.
-    const REASONS: [(Reason, u16, &str, &str); 24] = [
+    const REASONS: [(Reason, u16, &str, &str); 25] = [
         (Reason::InvalidRequest, 400, "invalid_request_error", "invalid_request_error"),
         (Reason::ConflictingTokens, 400, "invalid_request_error", "invalid_request_error"),
+        (Reason::ThreadUnsupported, 400, "invalid_request_error", "invalid_request_error"),
         (Reason::Unauthenticated, 401, "authentication_error", "authentication_error"),
         (Reason::ByokDisabled, 403, "permission_error", "permission_error"),
         (Reason::ModelNotAllowed, 403, "permission_error", "permission_error"),
@@ -177,7 +183,10 @@ mod tests {
             let refusal = Refusal::new(reason, "a \"quoted\"\nmessage");
             assert_eq!(reason.status().as_u16(), status);
             let body: Value = serde_json::from_slice(&Format::Anthropic.body(&refusal)).unwrap();
-            let expected = json!({"type": "error", "error": {"type": anthropic, "message": refusal.message}});
+            let mut expected = json!({"type": "error", "error": {"type": anthropic, "message": refusal.message}});
+            if reason == Reason::ThreadUnsupported {
+                expected["error"]["details"] = json!({"error_code": "thread_unsupported_request"});
+            }
             assert_eq!(body, expected, "{reason:?}");
             let body: Value = serde_json::from_slice(&Format::OpenAi.body(&refusal)).unwrap();
             let error = json!({

@@ -22,6 +22,9 @@ pub enum Reason {
     InvalidRequest,
     /// 400: `Authorization` and `X-Api-Key` carry different values.
     ConflictingTokens,
+    /// 400: the provider keeps no message threads. In Anthropic's format it has the `details` on which their SDKs go on
+    /// without a thread, sending the whole history.
+    ThreadUnsupported,
     /// 401: no or no valid gateway token.
     Unauthenticated,
     /// 403: the user brought a provider credential of their own, which is switched off.
@@ -72,7 +75,7 @@ impl Reason {
     /// The HTTP status of this refusal.
     pub const fn status(self) -> StatusCode {
         match self {
-            Reason::InvalidRequest | Reason::ConflictingTokens => StatusCode::BAD_REQUEST,
+            Reason::InvalidRequest | Reason::ConflictingTokens | Reason::ThreadUnsupported => StatusCode::BAD_REQUEST,
             Reason::Unauthenticated => StatusCode::UNAUTHORIZED,
             Reason::ByokDisabled | Reason::ModelNotAllowed => StatusCode::FORBIDDEN,
             Reason::UnknownProvider | Reason::UnknownRoute => StatusCode::NOT_FOUND,
@@ -98,6 +101,7 @@ impl Reason {
         match self {
             Reason::InvalidRequest => "invalid_request",
             Reason::ConflictingTokens => "conflicting_tokens",
+            Reason::ThreadUnsupported => "thread_unsupported_request",
             Reason::Unauthenticated => "unauthenticated",
             Reason::ByokDisabled => "byok_disabled",
             Reason::ModelNotAllowed => "model_not_allowed",

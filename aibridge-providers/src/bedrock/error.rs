@@ -154,6 +154,7 @@ const fn native_type(reason: Reason) -> &'static str {
     match reason {
         Reason::InvalidRequest
         | Reason::ConflictingTokens
+        | Reason::ThreadUnsupported
         | Reason::MethodNotAllowed
         | Reason::TooLarge
         | Reason::UnsupportedEncoding

@@ -156,6 +156,8 @@ pub(super) const FIELDS: &[Field] = &[
     never(Place::Body, "service_tier"),
     never(Place::Body, "container"),
     never(Place::Body, "inference_geo"),
+    // Null, that is: any other needs a history that Bedrock does not keep, and the host refuses it.
+    never(Place::Body, "thread"),
     Field { place: Place::Body, name: "output_config", models: Models::Any(&[since(4, 6)]), flags: &[EFFORT] },
     Field {
         place: Place::Body,

@@ -70,7 +70,8 @@ impl What {
 /// * `anthropic_version` is `bedrock-2023-05-31` unless the body has one. That of the header is another numbering.
 /// * The flags of the header `anthropic-beta` and of the body's `betas` and `anthropic_beta` that Bedrock takes for the
 ///   model become the body's `anthropic_beta`, under the names they have there.
-/// * Members that Bedrock refuses are removed.
+/// * Members that Bedrock refuses are removed. A `thread` that is not null is one, without which the request means
+///   something else: Bedrock keeps no history. The host has to [refuse](crate::api::Reason::ThreadUnsupported) it.
 /// * `thinking` of a type that the model does not know becomes the one it knows. A budget is a share of `max_tokens`
 ///   after the effort; below 1,024 tokens there is no thinking.
 ///

@@ -18,7 +18,10 @@ use serde_json::Value;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{auth::Actor, context::Added};
+use crate::{
+    auth::{Actor, remove_headers},
+    context::Added,
+};
 
 /// The names of the headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,12 +49,20 @@ impl Default for ActorHeaderNames {
 #[derive(Clone, Debug)]
 pub struct ActorHeadersLayer {
     names: Option<Arc<ActorHeaderNames>>,
+    withheld: bool,
 }
 
 impl ActorHeadersLayer {
     /// Sends the headers of those names; `None` sends none.
     pub fn new(names: impl Into<Option<ActorHeaderNames>>) -> ActorHeadersLayer {
-        ActorHeadersLayer { names: names.into().map(Arc::new) }
+        ActorHeadersLayer { names: names.into().map(Arc::new), withheld: false }
+    }
+
+    /// Tells the provider nothing, but keeps clients from doing so under these names: for what is only passed through.
+    #[must_use]
+    pub fn withheld(mut self) -> ActorHeadersLayer {
+        self.withheld = true;
+        self
     }
 }
 
@@ -59,7 +70,7 @@ impl<S> Layer<S> for ActorHeadersLayer {
     type Service = ActorHeaders<S>;
 
     fn layer(&self, inner: S) -> ActorHeaders<S> {
-        ActorHeaders { inner, names: self.names.clone() }
+        ActorHeaders { inner, settings: self.clone() }
     }
 }
 
@@ -67,7 +78,7 @@ impl<S> Layer<S> for ActorHeadersLayer {
 #[derive(Clone, Debug)]
 pub struct ActorHeaders<S> {
     inner: S,
-    names: Option<Arc<ActorHeaderNames>>,
+    settings: ActorHeadersLayer,
 }
 
 impl<S, B> Service<Request<B>> for ActorHeaders<S>
@@ -83,17 +94,23 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        if let Some(names) = &self.names
-            && let Some(added) = request.extensions().get::<Actor>().map(|actor| names.headers(actor))
-        {
-            // The layers further in replace what the client sent under these names.
-            request.extensions_mut().insert(Added(added));
+        if let Some(names) = &self.settings.names {
+            if self.settings.withheld {
+                remove_headers(request.headers_mut(), |name| names.all().any(|taken| taken == name));
+            } else if let Some(added) = request.extensions().get::<Actor>().map(|actor| names.headers(actor)) {
+                // The layers further in replace what the client sent under these names.
+                request.extensions_mut().insert(Added(added));
+            }
         }
         self.inner.call(request)
     }
 }
 
 impl ActorHeaderNames {
+    fn all(&self) -> impl Iterator<Item = &HeaderName> {
+        [&self.id, &self.username].into_iter().chain(&self.email)
+    }
+
     /// What is known of `actor`. An empty value stands for what cannot be sent, so that a client's never passes for it.
     fn headers(&self, actor: &Actor) -> Arc<[(HeaderName, HeaderValue)]> {
         let value = |text: &str| HeaderValue::from_bytes(text.as_bytes()).unwrap_or(HeaderValue::from_static(""));
@@ -152,6 +169,17 @@ mod tests {
         assert_eq!(values, ["00000000-0000-0000-0000-000000000007"]);
         assert!(!headers.contains_key("x-ai-bridge-actor-id"));
         assert!(!sent(None, request()).await.contains_key("x-ai-bridge-actor-id"));
+    }
+
+    #[tokio::test]
+    async fn what_is_passed_through_says_nothing_of_anybody() {
+        let provider = |request: Request<()>| ready(Ok::<_, ()>(request.into_parts().0.headers));
+        let names = ActorHeaderNames { id: HeaderName::from_static("x-who"), ..ActorHeaderNames::default() };
+        let request = Request::builder().header("x-who", "forged").header("x-who", "twice").header("x-kept", "1");
+        let request = request.extension(testing::actor()).body(()).unwrap();
+        let headers =
+            ActorHeadersLayer::new(names).withheld().layer(service_fn(provider)).oneshot(request).await.unwrap();
+        assert_eq!(headers.keys().collect::<Vec<_>>(), ["x-kept"]);
     }
 
     #[tokio::test]

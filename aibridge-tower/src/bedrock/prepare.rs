@@ -14,7 +14,7 @@ use super::sign::sign;
 use crate::{
     Byok, Credential, ProviderRoute,
     auth::remove_headers,
-    context::{Signed, final_headers},
+    context::{Added, Signed, final_headers},
     parse::AiBody,
     refuse,
 };
@@ -64,6 +64,12 @@ impl Plan {
             let message = "aibridge: a layer left a body that is no json object";
             return Err(Refusal::new(Reason::Internal, message));
         };
+        if document.get("thread").is_some_and(|thread| !thread.is_null()) {
+            let name = &self.instance.name;
+            let message =
+                format!("aibridge: provider {name:?} keeps no message threads; send the whole history instead");
+            return Err(Refusal::new(Reason::ThreadUnsupported, message));
+        }
         let translation = translate(&document, request.headers(), self.settings());
         let path = NativeCall::new(translation.model, translation.streaming).path();
         let Some(uri) = self.instance.base_url.join(Kind::Bedrock, &path, None) else {
@@ -110,7 +116,10 @@ impl Plan {
         };
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let scope = (settings.region.as_str(), service);
-        sign((&method, &uri), request.headers_mut(), body, credentials, scope, SystemTime::now()).map_err(|error| {
+        let added = request.extensions().get::<Added>().cloned();
+        let added = added.as_ref().map_or(&[][..], |Added(headers)| headers);
+        let headers = request.headers_mut();
+        sign((&method, &uri), headers, added, body, credentials, scope, SystemTime::now()).map_err(|error| {
             let chain: Vec<_> = refuse::chain(error.as_ref()).map(ToString::to_string).collect();
             tracing::error!(instance = self.instance.name, error = chain.join(": "), "a request cannot be signed");
             let message = format!("aibridge: the request to provider {:?} cannot be signed", self.instance.name);

@@ -15,7 +15,7 @@ use crate::BoxError;
 /// Signs a request whose headers are final.
 ///
 /// What is signed is what nobody on the way changes: the host, which the HTTP client writes from `uri` in the same way,
-/// the content type and AWS's own headers. The settings are those of AWS's SDK for this service: the body's digest is
+/// the content type, AWS's own headers and those that the gateway `added`. The settings are those of AWS's SDK for this service: the body's digest is
 /// signed, and the path, whose segments are encoded once, as if they were encoded twice.
 ///
 /// # Errors
@@ -24,6 +24,7 @@ use crate::BoxError;
 pub(super) fn sign(
     (method, uri): (&Method, &Uri),
     headers: &mut HeaderMap,
+    added: &[(HeaderName, HeaderValue)],
     body: &[u8],
     credentials: Credentials,
     (region, service): (&str, &str),
@@ -38,6 +39,9 @@ pub(super) fn sign(
         .settings(SigningSettings::default())
         .build()?
         .into();
+    let is_signed = |name: &HeaderName| {
+        *name == header::CONTENT_TYPE || name.as_str().starts_with("x-amz") || added.iter().any(|(it, _)| it == name)
+    };
     let signed = headers.iter().filter(|(name, _)| is_signed(name));
     let signed = signed.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     let request = SignableRequest::new(method.as_str(), uri.to_string(), signed, SignableBody::Bytes(body))?;
@@ -48,8 +52,4 @@ pub(super) fn sign(
         headers.insert(HeaderName::from_static(header.name()), value);
     }
     Ok(())
-}
-
-fn is_signed(name: &HeaderName) -> bool {
-    *name == header::CONTENT_TYPE || name.as_str().starts_with("x-amz")
 }

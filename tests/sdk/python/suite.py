@@ -14,6 +14,8 @@ import sys
 import anthropic
 import openai
 
+import bedrock
+
 PROVIDER_KEY = os.environ["SUITE_PROVIDER_KEY"]
 TOKEN = os.environ["SUITE_TOKEN"]
 URLS = {"messages": os.environ["SUITE_ANTHROPIC_URL"], "openai": os.environ["SUITE_OPENAI_URL"]}
@@ -38,15 +40,16 @@ def client(case, ids, asynchronous=False):
         note(response)
 
     http = module.DefaultAsyncHttpxClient if asynchronous else module.DefaultHttpxClient
+    common = {
+        "max_retries": case.get("retries", 0),
+        "timeout": case.get("timeout", 30),
+        "http_client": http(event_hooks={"response": [note_async if asynchronous else note]}),
+    }
+    if case.get("provider") == "bedrock" and bedrock.URL:
+        return bedrock.client(case, TOKEN, PROVIDER_KEY, asynchronous, **common)
     make = getattr(module, ("Async" if asynchronous else "") + ("Anthropic" if module is anthropic else "OpenAI"))
-    return make(
-        api_key=key,
-        base_url=URLS["messages" if module is anthropic else "openai"],
-        default_headers=headers,
-        max_retries=case.get("retries", 0),
-        timeout=case.get("timeout", 30),
-        http_client=http(event_hooks={"response": [note_async if asynchronous else note]}),
-    )
+    url = URLS["messages" if module is anthropic else "openai"]
+    return make(api_key=key, base_url=url, default_headers=headers, **common)
 
 
 def call(connection, api):

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use frames::{exception, frame, frames};
 pub use signature::SignedBy;
+pub(crate) use sts::decoded;
 
 use crate::{ReceivedRequest, Script};
 

@@ -64,8 +64,8 @@ impl Aws {
     }
 }
 
-/// A value of a form.
-fn decoded(value: &str) -> String {
+/// A value of a form, or a segment of a path that has no `+`.
+pub(crate) fn decoded(value: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = value.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -1,6 +1,7 @@
 //! Serves the transcripts on loopback, for client SDKs to talk to: `scripted-provider [KEY] [ADDRESS]`.
 //!
-//! Prints its base URL as the first line and then serves until it is stopped. With a key it insists on it.
+//! Prints its base URL as the first line and then serves until it is stopped. With a key it insists on it; requests to
+//! Bedrock are signed with it, under the access key `AKIASCRIPTEDPROVIDER` and for `us-east-1`.
 
 use std::io::{self, Write};
 

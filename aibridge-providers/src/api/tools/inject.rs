@@ -95,9 +95,9 @@ fn wants_none(api: Api, document: &Document, facts: &Facts) -> bool {
 
 /// The tools of the client's own.
 struct Client<'d> {
-    /// Those among which there may be one of ours.
+    /// Of those among which one of ours may be.
     names: Vec<Cow<'d, str>>,
-    /// How many there are, where that matters.
+    /// How many there are, where a provider takes only so many.
     count: usize,
     place: Place,
 }
@@ -109,15 +109,19 @@ impl<'d> Client<'d> {
         let additional = if api == Api::Responses { additional(document) } else { Vec::new() };
         let mut client = Client { names: Vec::new(), count: 0, place: Place::Absent };
         for tools in top.iter().chain(&additional) {
-            let named = form.may_be_named_in(&document.bytes()[document.span(*tools)]);
-            if api == Api::Messages && !named {
+            // The tools of an agent are a good part of its request: they are looked at one by one only where it matters.
+            // A name of ours is ASCII, and may be written with escapes.
+            let has = |text: &[u8]| memmem::find(tools.text(), text).is_some();
+            let named_alike = has(form.prefix().as_bytes()) || has(br"\u00");
+            if !named_alike && api == Api::Messages {
                 continue;
             }
+            let may_nest = api == Api::Responses && memmem::find(tools.text(), br#""tools""#).is_some();
             for tool in tools.elements() {
-                if named {
+                if named_alike {
                     client.names.extend(name(api, tool).and_then(Value::as_str));
                 }
-                let namespace = if api == Api::Responses { tool.get("tools") } else { None };
+                let namespace = if may_nest { tool.get("tools") } else { None };
                 client.count += match namespace {
                     Some(inner) if inner.is_array() => inner.elements().count(),
                     _ => 1,

@@ -4,7 +4,6 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use memchr::memmem;
 use serde_json::Value;
 
 use super::{
@@ -134,6 +133,14 @@ impl Form {
         form
     }
 
+    /// What all names begin with.
+    pub(super) fn prefix(&self) -> &str {
+        let (Some(first), Some(last)) = (self.names.first(), self.names.last()) else { return "" };
+        // Of sorted names, the first and the last have the least in common; they are ASCII.
+        let common = first.bytes().zip(last.bytes()).take_while(|(a, b)| a == b).count();
+        &first[..common]
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.tools.is_empty()
     }
@@ -151,16 +158,6 @@ impl Form {
     /// Whether a tool has that name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.names.contains(name)
-    }
-
-    /// Whether a JSON string within `json` may be the name of one of these. The names of a gateway's tools begin alike, and
-    /// to look for their beginning costs much less than to look up the name of every tool.
-    pub(super) fn may_be_named_in(&self, json: &[u8]) -> bool {
-        let (Some(first), Some(last)) = (self.names.first(), self.names.last()) else { return false };
-        // They are in order: what these two have in common all have.
-        let common = first.bytes().zip(last.bytes()).take_while(|(one, other)| one == other).count();
-        // Names are ASCII, and may be written with escapes.
-        memmem::find(json, &first.as_bytes()[..common]).is_some() || memmem::find(json, br"\u00").is_some()
     }
 
     /// The first `limit` tools whose names are not `taken`.

@@ -148,6 +148,7 @@ fn check(
     let mut body = json!({
         "model": "claude-x", "stream": true, "max_tokens": max_tokens, "thinking": thinking,
         "metadata": {"user_id": "u"}, "service_tier": "auto", "container": null, "inference_geo": "us",
+        "thread": null,
         "output_config": output_config, "unknown": [1.50],
         "context_management": {"edits": [tool_edit, thinking_edit, compact_edit], "more": 1},
         "messages": [{"role": "user", "content": "x", "output_config": {}}],
@@ -168,7 +169,7 @@ fn check(
         "max_tokens": max_tokens, "thinking": thinking_result, "unknown": [1.5],
         "messages": [{"role": "user", "content": "x"}], "anthropic_version": "bedrock-2023-05-31",
     });
-    let mut fields = vec!["metadata", "service_tier", "container", "inference_geo"];
+    let mut fields = vec!["metadata", "service_tier", "container", "inference_geo", "thread"];
     if (!old && !opaque) || taken.contains(&"effort-2025-11-24") {
         expected["output_config"] = output_config;
     } else {
@@ -364,7 +365,7 @@ proptest! {
     ) {
         let translation = translated(&body, &[header], class);
         let sent: Json = serde_json::from_slice(&translation.body).unwrap();
-        for gone in ["model", "stream", "betas", "metadata", "service_tier", "container", "inference_geo"] {
+        for gone in ["model", "stream", "betas", "metadata", "service_tier", "container", "inference_geo", "thread"] {
             prop_assert!(sent.get(gone).is_none());
         }
         prop_assert!(sent.get("anthropic_version").is_some());

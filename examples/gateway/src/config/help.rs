@@ -27,7 +27,8 @@ pub(crate) fn help() -> String {
     text.push_str(
         "\nEvery option can be a flag, an environment variable or a key of the YAML file; the first of them wins.\n\
          --ai-gateway-x, CODER_AI_GATEWAY_X and ai_gateway: mean the same as --aibridge-x, CODER_AIBRIDGE_X and \
-         aibridge:.\nA secret can also be in a file, whose path is given with -file or _FILE behind the name.\n",
+         aibridge:.\nA secret can also be in a file, whose path is given with -file or _FILE behind the name.\n\
+         SIGHUP reads the YAML file and secrets in files again, and takes over the providers.\n",
     );
     for group in Group::ALL {
         _ = writeln!(text, "\n{}:", group.title());

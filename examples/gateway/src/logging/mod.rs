@@ -23,6 +23,9 @@ pub(crate) fn start(log: &Log) -> anyhow::Result<Logging> {
     let filter = filter.with_context(|| format!("CODER_LOG_FILTER: {:?}", log.filter))?;
     // What it says at `trace` is how every signature comes about, with the id of the access key.
     let filter = filter.add_directive("aws_sigv4=off".parse().expect("a directive"));
+    // It tells what tools are called with and what they return, and quotes refusals, in which servers may repeat their
+    // credential. What matters of it `aibridge_mcp` says.
+    let filter = filter.add_directive("rmcp=off".parse().expect("a directive"));
     let mut sinks = Vec::new();
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
     if let Some(place) = &log.human {

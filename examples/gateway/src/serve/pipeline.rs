@@ -85,7 +85,9 @@ where
     let Parts { registry, identity, recorder, tools, breaker, keys, aws, dump, settings } = parts;
     let upstream = Upstream::builder().header_timeout(settings.header_timeout);
     let upstream = upstream.build::<ProxiedRequest>()?;
+    let actor_headers = ActorHeadersLayer::new(settings.actor_headers);
     let proxied = ServiceBuilder::new()
+        .layer(actor_headers.clone().withheld())
         .layer(FollowLayer::new(recorder.clone()).content(settings.record_content))
         .layer(keys.clone())
         .layer(ProxiedLayer::new(aws.clone()).max_bytes(settings.max_request_bytes))
@@ -103,7 +105,7 @@ where
         .layer(ParseLayer::new().max_bytes(settings.max_request_bytes))
         .layer(tools)
         .layer(RecordLayer::new(recorder).policy(settings.policy).content(settings.record_content).cut_off(cut_off))
-        .layer(ActorHeadersLayer::new(settings.actor_headers))
+        .layer(actor_headers)
         .layer(ModelsLayer::new())
         .layer(breaker)
         .layer(keys)

@@ -2,7 +2,9 @@
 
 mod accounts;
 mod bedrock;
+mod canaries;
 mod demo;
+mod dumps;
 mod endpoints;
 mod external_auth;
 mod home;

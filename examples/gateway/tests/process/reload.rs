@@ -2,7 +2,7 @@
 
 use std::{fs, sync::Arc};
 
-use aibridge_tests::{Endpoint, Provider, Transcript};
+use aibridge_tests::{Aws, Endpoint, Provider, Script, Transcript};
 use tokio::sync::watch;
 
 use crate::{
@@ -89,4 +89,81 @@ async fn a_bad_file_leaves_the_old_providers_and_says_why() {
     stderr.line("the providers stay as they were").await;
     assert_eq!(reloading.ask().await, 200);
     provider.next_request().await;
+}
+
+#[tokio::test]
+async fn a_key_that_cools_down_still_does_after_a_reload_and_new_keys_serve() {
+    let (home, reply) = (Home::new(), Transcript::load("messages-plain").unwrap());
+    let token = home.token("ali").await;
+    let provider = Provider::replying({
+        let reply = reply.clone();
+        move |request| match request.head.get("x-api-key") {
+            Some("sk-limited") => Script::json(429, "{}").field("retry-after", "600"),
+            Some("sk-refused") => Script::json(401, "{}"),
+            _ => reply.blocking[0].script(),
+        }
+    });
+    let provider = provider.await.unwrap();
+    let config = |keys: &str| {
+        let file = file(&provider.url()).replace("key: sk-central", &format!("keys: [{keys}]"));
+        fs::write(home.path("gateway.yaml"), file).unwrap();
+    };
+    config("sk-limited, sk-refused, sk-first");
+    let gateway = home.server().arg("--config").arg(home.path("gateway.yaml")).start().await;
+    let asked = async || {
+        let before = provider.requests().len();
+        let target = path("anthropic", Endpoint::Messages.path());
+        assert_eq!(gateway.post(&target, &token, &reply.request).await.0.status(), 200);
+        let key = |request: &aibridge_tests::ReceivedRequest| request.head.get("x-api-key").unwrap().to_owned();
+        provider.requests()[before..].iter().map(key).collect::<Vec<_>>()
+    };
+    assert_eq!(asked().await, ["sk-limited", "sk-refused", "sk-first"]);
+    config("sk-refused, sk-limited, sk-second, sk-first");
+    gateway.signal("HUP").await;
+    gateway.stderr.clone().line("the providers were reloaded").await;
+    assert_eq!(asked().await, ["sk-second"], "those that were not to be asked stay so");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn bedrocks_settings_and_the_models_change_with_a_reload() {
+    let (home, reply) = (Home::new(), Transcript::load("messages-plain").unwrap());
+    let token = home.token("ali").await;
+    let provider = Provider::replying({
+        let reply = reply.clone();
+        let west = Aws::new("eu-west-1").key("AKIABEFORE", "secret-before");
+        let east = Aws::new("us-east-1").key("AKIAAFTER", "secret-after");
+        move |request| match (west.verify(request, "bedrock"), east.verify(request, "bedrock")) {
+            (Err(_), Err(refusal)) => refusal,
+            _ => reply.blocking[0].script(),
+        }
+    });
+    let provider = provider.await.unwrap();
+    let config = |region: &str, key: (&str, &str), model: &str, more: &str| {
+        let (id, secret) = key;
+        let file = format!(
+            "ai_gateway:\n  providers:\n    - type: bedrock\n      bedrock_base_url: {}\n      bedrock_region: {region}\n      \
+             bedrock_access_key: {id}\n      bedrock_access_key_secret: {secret}\n      bedrock_model: {model}\n{more}",
+            provider.url()
+        );
+        fs::write(home.path("gateway.yaml"), file).unwrap();
+    };
+    config("eu-west-1", ("AKIABEFORE", "secret-before"), "anthropic.claude-before", "");
+    let gateway = home.server().arg("--config").arg(home.path("gateway.yaml")).start().await;
+    let ask = async |model: &str| {
+        let body = format!(r#"{{"model": "{model}", "max_tokens": 9, "messages": []}}"#);
+        gateway.post(&path("bedrock", "/v1/messages"), &token, body).await.0.status()
+    };
+    assert_eq!(ask("claude-opus-4-5").await, 200);
+    assert_eq!(provider.next_request().await.head.target(), "/model/anthropic.claude-before/invoke");
+    let deny = "      models_deny: opus\n";
+    config("us-east-1", ("AKIAAFTER", "secret-after"), "anthropic.claude-after", deny);
+    gateway.signal("HUP").await;
+    gateway.stderr.clone().line("the providers were reloaded").await;
+    assert_eq!(ask("claude-sonnet-4-5").await, 200);
+    let request = provider.next_request().await;
+    assert_eq!(request.head.target(), "/model/anthropic.claude-after/invoke");
+    assert!(request.head.get("authorization").unwrap().contains("Credential=AKIAAFTER/"));
+    assert_eq!(ask("claude-opus-4-5").await, 403);
+    gateway.stop().await;
 }

@@ -16,25 +16,25 @@ use crate::{
 };
 
 /// In the middle of every secret, so that hints may show both ends.
-const CANARY: &str = "canary-9f8e7d6c";
+pub(crate) const CANARY: &str = "canary-9f8e7d6c";
 
 /// 32 bytes, among them no canary.
 const ENCRYPTION_KEY: &str = "dGhlIGVuY3J5cHRpb24ga2V5IG9mIGEgdGVzdCEhISE=";
 
-fn secret(name: &str) -> String {
+pub(crate) fn secret(name: &str) -> String {
     format!("sk-{name}-{CANARY}-{name}-end")
 }
 
 /// Every option that takes a secret, each with one, and the log as talkative as can be.
 fn loaded(setup: Setup, home: &Home, provider: &Provider) -> Setup {
     let (openai, anthropic) = (format!("{}/v1/", provider.url()), provider.url());
-    fs::write(home.path("file"), secret("file")).unwrap();
+    fs::write(home.path("given"), secret("file")).unwrap();
     let mut setup = setup.env("CODER_LOGGING_JSON", home.path("log")).env("CODER_LOG_FILTER", "trace");
     for (name, value) in [
         ("CODER_AIBRIDGE_OPENAI_BASE_URL", &*openai),
         ("CODER_AIBRIDGE_OPENAI_KEY", &secret("openai")),
         ("CODER_AIBRIDGE_ANTHROPIC_BASE_URL", &anthropic),
-        ("CODER_AIBRIDGE_ANTHROPIC_KEY_FILE", &home.path("file").display().to_string()),
+        ("CODER_AIBRIDGE_ANTHROPIC_KEY_FILE", &home.path("given").display().to_string()),
         ("CODER_AIBRIDGE_PROVIDER_0_TYPE", "google"),
         ("CODER_AIBRIDGE_PROVIDER_0_KEYS", &format!("{},{}", secret("pool1"), secret("pool2"))),
         ("CODER_AIBRIDGE_PROVIDER_1_TYPE", "bedrock"),
@@ -63,7 +63,7 @@ fn loaded(setup: Setup, home: &Home, provider: &Provider) -> Setup {
     setup
 }
 
-/// None of these words is in this text or in any file below this folder but the one that holds a secret.
+/// None of these words is in this text or in any file below this folder but those with which the secrets are `given`.
 pub(crate) fn check_silence(home: &Home, said: &[&str], words: &[&str]) {
     let mut files = Vec::new();
     read(&home.path(""), &mut files);
@@ -85,7 +85,7 @@ fn read(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             read(&path, files);
-        } else if !path.ends_with("file") {
+        } else if !path.file_name().unwrap().to_string_lossy().starts_with("given") {
             files.push((path.display().to_string(), fs::read(&path).unwrap()));
         }
     }

@@ -158,3 +158,22 @@ async fn what_invoke_model_has_no_operation_for_is_not_asked() {
     }
     assert_eq!(world.line.provider.requests().len(), 0);
 }
+
+#[tokio::test]
+async fn a_message_thread_is_refused_in_the_way_on_which_the_sdks_go_on_without_one() {
+    let mut world = World::new().await;
+    for thread in [r#"{"type":"create"}"#, r#"{"type":"continue","previous_message_id":"msg_1"}"#] {
+        let ask = format!(r#"{{"model": "claude-opus-4-5", "max_tokens": 9, "thread": {thread}, "messages": []}}"#);
+        world.line.client.post(&path("bedrock", "/v1/messages"), &[BEARER], ask).await.unwrap();
+        let (head, body) = world.line.client.response().await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((head.status(), &body["error"]["type"]), (400, &json!("invalid_request_error")), "{body}");
+        assert_eq!(body["error"]["details"]["error_code"], "thread_unsupported_request", "{body}");
+        assert_eq!(world.gateway().records.take().await.outcome(), Outcome::Refused);
+    }
+    assert!(world.line.provider.requests().is_empty());
+    let ask = br#"{"model": "claude-opus-4-5", "max_tokens": 9, "thread": null, "messages": []}"#;
+    let answer = world.ask(&path("bedrock", "/v1/messages"), &[BEARER], ask, Script::json(200, "{}")).await;
+    assert_eq!(answer.head.status(), 200);
+    assert_eq!(world.received().await.json().get("thread"), None);
+}

@@ -80,7 +80,7 @@ impl Gateway {
             rate_limit: u32::try_from(settings.number("RATE_LIMIT")).ok().and_then(NonZeroU32::new),
             tool_max_rounds: usize::try_from(settings.number("TOOL_MAX_ROUNDS")).unwrap_or(usize::MAX),
             tool_limits: tool_limits(settings),
-            dump_dir: settings.text("DUMP_DIR").map(PathBuf::from),
+            dump_dir: settings.path("DUMP_DIR").map(PathBuf::from),
             max_request_bytes: usize::try_from(settings.number("MAX_REQUEST_BYTES")).unwrap_or(usize::MAX),
             upstream_header_timeout: non_zero(settings.duration("UPSTREAM_HEADER_TIMEOUT")),
         }
