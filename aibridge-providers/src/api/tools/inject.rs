@@ -110,7 +110,9 @@ impl<'d> Client<'d> {
         let mut client = Client { names: Vec::new(), count: 0, place: Place::Absent };
         for tools in top.iter().chain(&additional) {
             // The tools of an agent are a good part of its request: they are looked at one by one only where it matters.
-            let named_alike = memmem::find(tools.text(), form.prefix().as_bytes()).is_some();
+            // A name of ours is ASCII, and may be written with escapes.
+            let has = |text: &[u8]| memmem::find(tools.text(), text).is_some();
+            let named_alike = has(form.prefix().as_bytes()) || has(br"\u00");
             if !named_alike && api == Api::Messages {
                 continue;
             }

@@ -162,6 +162,12 @@ fn a_tool_whose_name_the_client_uses_is_left_out() {
         assert_eq!(injected.left_out, 0);
     }
     assert!(injected_by(Api::Messages, r#"{"tools":[{"name":"a"}]}"#, &toolset(&["a"])).is_none());
+    // With a beginning that all have, which is looked for first, and which may be written in any way.
+    let tools = toolset(&["bmcp_a", "bmcp_b"]);
+    for (name, left) in [("bmcp_b", 1), (r"bmcp\u005fb", 1), (r"\u0062mcp_b", 1), ("b", 2), ("bmcp_", 2)] {
+        let request = format!(r#"{{"tools":[{{"name":"{name}"}}]}}"#);
+        assert_eq!(injected_by(Api::Messages, &request, &tools).unwrap().names.len(), left, "{name}");
+    }
 }
 
 #[test]
