@@ -59,7 +59,8 @@ impl ActorHeadersLayer {
         ActorHeadersLayer { names: names.into().map(Arc::new), withheld: false }
     }
 
-    /// Tells the provider nothing, but keeps clients from doing so under these names: for what is only passed through.
+    /// Tells the provider nothing, but keeps clients from doing so under these names: for what is only passed through, and
+    /// for hosts that have names and do not use them.
     #[must_use]
     pub fn withheld(mut self) -> ActorHeadersLayer {
         self.withheld = true;

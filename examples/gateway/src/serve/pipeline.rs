@@ -10,7 +10,7 @@ use aibridge_providers::provider::Registry;
 use aibridge_store::Recorder;
 use aibridge_tower::{
     BoxError,
-    actor_headers::{ActorHeaderNames, ActorHeadersLayer},
+    actor_headers::ActorHeadersLayer,
     auth::{AuthLayer, Authenticate},
     bedrock::{BedrockLayer, Credentials, ProxiedLayer},
     breaker::BreakerLayer,
@@ -57,7 +57,7 @@ pub(crate) struct Settings {
     pub(crate) policy: RecordingPolicy,
     pub(crate) record_content: bool,
     pub(crate) allow_byok: bool,
-    pub(crate) actor_headers: Option<ActorHeaderNames>,
+    pub(crate) actor_headers: ActorHeadersLayer,
     pub(crate) max_concurrency: Option<usize>,
     pub(crate) rate_limit: Option<NonZeroU32>,
     pub(crate) max_request_bytes: usize,
@@ -85,9 +85,8 @@ where
     let Parts { registry, identity, recorder, tools, breaker, keys, aws, dump, settings } = parts;
     let upstream = Upstream::builder().header_timeout(settings.header_timeout);
     let upstream = upstream.build::<ProxiedRequest>()?;
-    let actor_headers = ActorHeadersLayer::new(settings.actor_headers);
     let proxied = ServiceBuilder::new()
-        .layer(actor_headers.clone().withheld())
+        .layer(settings.actor_headers.clone().withheld())
         .layer(FollowLayer::new(recorder.clone()).content(settings.record_content))
         .layer(keys.clone())
         .layer(ProxiedLayer::new(aws.clone()).max_bytes(settings.max_request_bytes))
@@ -105,7 +104,7 @@ where
         .layer(ParseLayer::new().max_bytes(settings.max_request_bytes))
         .layer(tools)
         .layer(RecordLayer::new(recorder).policy(settings.policy).content(settings.record_content).cut_off(cut_off))
-        .layer(actor_headers)
+        .layer(settings.actor_headers)
         .layer(ModelsLayer::new())
         .layer(breaker)
         .layer(keys)

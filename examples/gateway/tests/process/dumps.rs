@@ -151,6 +151,18 @@ async fn who_asks_is_signed_on_bedrock_and_told_on_intercepted_routes_alone() {
 }
 
 #[tokio::test]
+async fn where_nobody_is_told_who_asks_a_client_cannot_tell_either() {
+    let (home, provider) = (Home::new(), provider().await);
+    let token = home.token("ali").await;
+    let gateway = setup(&home, &provider).env("CODER_AIBRIDGE_SEND_ACTOR_HEADERS", "false").start().await;
+    assert_eq!(ask(&gateway, &token, &path("bedrock", "/v1/messages"), ASK).await, 200);
+    let request = provider.next_request().await;
+    for name in ["x-who", "x-ai-bridge-actor-id", "x-ai-bridge-actor-metadata-username"] {
+        assert_eq!(request.head.get(name), None, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_dump_of_bedrock_shows_what_bedrock_was_asked_and_no_credential() {
     let (home, provider) = (Home::new(), provider().await);
     let token = home.token("ali").await;

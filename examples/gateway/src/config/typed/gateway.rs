@@ -5,9 +5,9 @@ use std::{
 };
 
 use aibridge_mcp::Limits;
-use aibridge_tower::{actor_headers::ActorHeaderNames, breaker::Policy};
+use aibridge_tower::{actor_headers::ActorHeadersLayer, breaker::Policy};
 
-use crate::config::{actor_headers, report::Report, settings::Settings};
+use crate::config::{actor_headers as names, report::Report, settings::Settings};
 
 /// How the gateway behaves.
 #[derive(Clone, Debug)]
@@ -24,8 +24,8 @@ pub(crate) struct Gateway {
     pub(crate) recording_policy: RecordingPolicy,
     /// Whether users may bring their own provider credential.
     pub(crate) allow_byok: bool,
-    /// Under which names the provider is told who is asking, if at all.
-    pub(crate) actor_headers: Option<ActorHeaderNames>,
+    /// Whether and under which names the provider is told who is asking.
+    pub(crate) actor_headers: ActorHeadersLayer,
     /// When a provider that keeps failing is left alone; `None` is never.
     pub(crate) breaker: Option<Policy>,
     /// Attempts after a failed one.
@@ -57,7 +57,7 @@ pub(crate) enum RecordingPolicy {
 
 impl Gateway {
     pub(in crate::config) fn new(settings: &Settings, report: &mut Report) -> Gateway {
-        actor_headers::check(settings, report);
+        names::check(settings, report);
         Gateway {
             enabled: settings.switch("ENABLED"),
             retention: non_zero(settings.duration("RETENTION")),
@@ -68,7 +68,7 @@ impl Gateway {
                 _ => RecordingPolicy::Require,
             },
             allow_byok: settings.switch("ALLOW_BYOK"),
-            actor_headers: settings.switch("SEND_ACTOR_HEADERS").then(|| actor_headers::names(settings)),
+            actor_headers: actor_headers(settings),
             breaker: settings.switch("CIRCUIT_BREAKER_ENABLED").then(|| Policy {
                 failures: count(settings, "CIRCUIT_BREAKER_FAILURE_THRESHOLD"),
                 interval: settings.duration("CIRCUIT_BREAKER_INTERVAL"),
@@ -89,6 +89,12 @@ impl Gateway {
 
 fn count(settings: &Settings, name: &str) -> u32 {
     u32::try_from(settings.number(name)).unwrap_or(u32::MAX)
+}
+
+/// Clients do not speak under these names, whether the gateway does or not.
+fn actor_headers(settings: &Settings) -> ActorHeadersLayer {
+    let layer = ActorHeadersLayer::new(names::names(settings));
+    if settings.switch("SEND_ACTOR_HEADERS") { layer } else { layer.withheld() }
 }
 
 /// Without a limit, a day is one: no client waits for longer.
