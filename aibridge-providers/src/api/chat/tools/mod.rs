@@ -85,8 +85,9 @@ struct Round {
     said: Said,
     /// Events are read, because an injected tool is called, or has been in an earlier round.
     reading: bool,
-    /// What has passed before that.
-    passed: Vec<Bytes>,
+    /// What has passed before that: a copy, because a small frame would hold on to the buffer it was read into, which is
+    /// many times its size.
+    passed: Vec<u8>,
     budget: Budget,
     usage: Option<Value>,
     finish: Option<String>,

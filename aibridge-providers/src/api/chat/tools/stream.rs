@@ -85,9 +85,9 @@ impl Rounds {
     }
 
     /// Keeps what passes unread, for the case that it is needed.
-    fn keep(&mut self, bytes: &Bytes) {
+    fn keep(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() && self.round.budget.take(bytes.len()) {
-            self.round.passed.push(bytes.clone());
+            self.round.passed.extend_from_slice(bytes);
         }
     }
 
@@ -161,14 +161,13 @@ impl Rounds {
     /// Reads what has passed, now that an injected tool may be called.
     fn catch_up(&mut self) {
         self.round.reading = true;
-        for frame in mem::take(&mut self.round.passed) {
-            for event in split_events(&frame) {
-                if let Read::Chunk(chunk) = Read::event(&frame.slice_ref(event)) {
-                    self.round.failed |= chunk.is_error();
-                    self.read(&chunk);
-                    chunk.choice().and_then(|choice| self.calls(choice));
-                    self.client.role |= chunk.choice().and_then(Choice::role).is_some();
-                }
+        let passed = Bytes::from(mem::take(&mut self.round.passed));
+        for event in split_events(&passed) {
+            if let Read::Chunk(chunk) = Read::event(&passed.slice_ref(event)) {
+                self.round.failed |= chunk.is_error();
+                self.read(&chunk);
+                chunk.choice().and_then(|choice| self.calls(choice));
+                self.client.role |= chunk.choice().and_then(Choice::role).is_some();
             }
         }
     }

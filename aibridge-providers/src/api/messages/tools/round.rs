@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeSet, mem};
 
-use bytes::Bytes;
-
 use super::{block::Block, drafts::Drafts, ending::is_cut, event::Event, usage::Usage};
 use crate::sse::split_events;
 
@@ -20,16 +18,16 @@ pub(super) struct Round {
     pub(super) places: Vec<(u64, Place)>,
     /// `message_delta` and `message_stop`, until it is known whether another round follows.
     pub(super) held: Vec<Vec<u8>>,
-    /// The stream as it came, in whole events.
-    frames: Vec<Bytes>,
-    size: usize,
+    /// The stream as it came, in whole events: a copy, because a small frame would hold on to the buffer it was read into,
+    /// which is many times its size.
+    seen: Vec<u8>,
     /// The message has begun.
     pub(super) begun: bool,
     pub(super) calls_ours: bool,
     pub(super) calls_client: bool,
     pub(super) stopped: bool,
     pub(super) failed: bool,
-    /// Not all of the stream is in `frames`.
+    /// Not all of the stream is in `seen`.
     pub(super) overflown: bool,
     /// An event was too long to be looked at, and with it the rest of the stream.
     pub(super) lost: bool,
@@ -50,14 +48,11 @@ pub(super) enum Fate {
 pub(super) const DROP: Fate = Fate::Replace(Vec::new());
 
 impl Round {
-    pub(super) fn keep(&mut self, whole: &Bytes) {
-        let size = self.size + whole.len() + size_of::<Bytes>();
-        if self.overflown || size > KEPT {
-            self.overflown = true;
-            return;
+    pub(super) fn keep(&mut self, whole: &[u8]) {
+        self.overflown |= self.seen.len() + whole.len() > KEPT;
+        if !self.overflown {
+            self.seen.extend_from_slice(whole);
         }
-        self.size = size;
-        self.frames.push(whole.clone());
     }
 
     /// An event that ends the message, and what has become of it. It is held back behind a call of ours, unless the
@@ -99,11 +94,9 @@ impl Round {
     /// The blocks of the reply.
     pub(super) fn blocks(&mut self, names: &BTreeSet<String>) -> Vec<Block> {
         let mut drafts = Drafts::default();
-        for frame in mem::take(&mut self.frames) {
-            for event in split_events(&frame).filter_map(Event::read) {
-                if let Some(value) = event.value() {
-                    drafts.event(&event.kind(value), value);
-                }
+        for event in split_events(&mem::take(&mut self.seen)).filter_map(Event::read) {
+            if let Some(value) = event.value() {
+                drafts.event(&event.kind(value), value);
             }
         }
         drafts.finish(self.is_complete(), names, self.id.as_deref())

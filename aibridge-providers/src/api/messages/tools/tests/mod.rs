@@ -1,5 +1,4 @@
 mod blocking;
-mod measure;
 mod mixed;
 mod play;
 mod streams;
