@@ -89,7 +89,7 @@ impl Document {
 
     /// The document with `text` in the place of the bytes of `span`, which are a top-level member's value, or lie inside
     /// of it. The result is known to be valid: there is no second pass.
-    pub(crate) fn with_value_changed(&self, span: Range<usize>, text: &[&str]) -> Document {
+    pub(super) fn with_value_changed(&self, span: Range<usize>, text: &[Bytes]) -> Document {
         let bytes = self.spliced(&span, text);
         let moved = |at: usize| at + bytes.len() - self.bytes.len();
         let members = self.members.as_ref().map(|members| {
@@ -108,12 +108,10 @@ impl Document {
     }
 
     /// The document with a further top-level member, the last one. `key` needs no escapes, and `value` is valid.
-    pub(crate) fn with_member(&self, key: &str, value: &[&str]) -> Document {
-        let inside = &self.bytes[self.root.start + 1..self.root.end - 1];
-        let at = self.root.start + 1 + inside.trim_ascii_end().len();
-        let comma = if inside.trim_ascii().is_empty() { "" } else { "," };
-        let text = [&[comma, "\"", key, "\":"], value].concat();
-        let bytes = self.spliced(&(at..at), &text);
+    pub(super) fn with_member(&self, key: &str, value: &[Bytes]) -> Document {
+        let (at, comma) = self.end_of_members();
+        let name = Bytes::from([comma, "\"", key, "\":"].concat());
+        let bytes = self.spliced(&(at..at), &[&[name], value].concat());
         let added = bytes.len() - self.bytes.len();
         let key = at + comma.len()..at + comma.len() + key.len() + 2;
         let member = MemberSpan { value: key.end + 1..at + added, key };
@@ -122,11 +120,18 @@ impl Document {
         Document { root: self.root.start..self.root.end + added, members, bytes }
     }
 
-    fn spliced(&self, span: &Range<usize>, text: &[&str]) -> Bytes {
-        let added: usize = text.iter().map(|part| part.len()).sum();
+    /// Where a further top-level member goes, and what has to stand before it.
+    pub(super) fn end_of_members(&self) -> (usize, &'static str) {
+        let inside = &self.bytes[self.root.start + 1..self.root.end - 1];
+        let comma = if inside.trim_ascii().is_empty() { "" } else { "," };
+        (self.root.start + 1 + inside.trim_ascii_end().len(), comma)
+    }
+
+    fn spliced(&self, span: &Range<usize>, text: &[Bytes]) -> Bytes {
+        let added: usize = text.iter().map(Bytes::len).sum();
         let mut bytes = Vec::with_capacity(self.bytes.len() - span.len() + added);
         bytes.extend_from_slice(&self.bytes[..span.start]);
-        text.iter().for_each(|part| bytes.extend_from_slice(part.as_bytes()));
+        text.iter().for_each(|part| bytes.extend_from_slice(part));
         bytes.extend_from_slice(&self.bytes[span.end..]);
         bytes.into()
     }

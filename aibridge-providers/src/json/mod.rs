@@ -31,6 +31,7 @@ mod iter;
 mod scan;
 mod skip;
 mod splice;
+mod spliced;
 mod stops;
 mod string;
 mod tree;
@@ -39,6 +40,7 @@ mod value;
 pub use document::{Document, JsonError};
 pub use edits::Edits;
 pub use iter::{Elements, Members};
+pub use spliced::Spliced;
 pub use value::Value;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
 use aibridge_providers::{
     api::{Api, Facts},
     client::Caller,
-    json::Document,
+    json::{Document, Spliced},
 };
 use bytes::Bytes;
 use http::{Request, header};
@@ -23,15 +23,18 @@ use crate::auth::remove_headers;
 pub struct AiBody {
     bytes: Bytes,
     edited: Option<Edited>,
-    sent: bool,
+    /// What is still to be sent, the last piece first. Absent before the first one.
+    rest: Option<Vec<Bytes>>,
     understood: Arc<Understood>,
 }
 
 /// What an edit left in the place of the client's body.
 #[derive(Clone, Debug)]
 enum Edited {
+    /// The bytes are something else.
     Unread,
-    Read(Document),
+    /// Something was added to what the client sent.
+    Spliced(Spliced),
 }
 
 #[derive(Debug)]
@@ -47,7 +50,7 @@ impl AiBody {
     /// A body of `received` bytes, which decode to `document`.
     pub fn new(api: Api, received: Bytes, document: Document, facts: Facts, caller: Caller) -> AiBody {
         let understood = Understood { api, document, facts, caller, received: received.len() as u64 };
-        AiBody { bytes: received, edited: None, sent: false, understood: Arc::new(understood) }
+        AiBody { bytes: received, edited: None, rest: None, understood: Arc::new(understood) }
     }
 
     /// The API being spoken.
@@ -70,7 +73,7 @@ impl AiBody {
     pub fn outgoing(&self) -> Option<Document> {
         match &self.edited {
             None => Some(self.understood.document.clone()),
-            Some(Edited::Read(document)) => Some(document.clone()),
+            Some(Edited::Spliced(spliced)) => Some(spliced.document().clone()),
             Some(Edited::Unread) => Document::parse(self.bytes.clone()).ok(),
         }
     }
@@ -80,9 +83,12 @@ impl AiBody {
         &self.understood.caller
     }
 
-    /// The bytes that go upstream.
+    /// The bytes that go upstream. Costs a copy where [`AiBody::splice`] has added something.
     pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+        match &self.edited {
+            Some(Edited::Spliced(spliced)) => spliced.document().bytes(),
+            _ => &self.bytes,
+        }
     }
 
     /// The size of the body as the client sent it, before any decoding.
@@ -92,21 +98,31 @@ impl AiBody {
 
     /// Sends `bytes`, plain JSON, in the place of `request`'s body; any content coding goes.
     pub fn edit(request: &mut Request<AiBody>, bytes: Bytes) {
-        AiBody::replace(request, bytes, Edited::Unread);
+        request.body_mut().bytes = bytes;
+        AiBody::edited(request, Edited::Unread);
     }
 
-    /// The same with a document, which need not be read again by the next edit.
-    pub fn edit_document(request: &mut Request<AiBody>, document: Document) {
-        AiBody::replace(request, document.bytes().clone(), Edited::Read(document));
+    /// The same with a document that is the old one but for one place: it is sent in pieces, without a copy.
+    pub fn splice(request: &mut Request<AiBody>, document: Spliced) {
+        AiBody::edited(request, Edited::Spliced(document));
     }
 
-    fn replace(request: &mut Request<AiBody>, bytes: Bytes, edited: Edited) {
-        let body = request.body_mut();
-        body.bytes = bytes;
-        body.edited = Some(edited);
+    fn edited(request: &mut Request<AiBody>, edited: Edited) {
+        request.body_mut().edited = Some(edited);
         if request.headers().contains_key(header::CONTENT_ENCODING) {
             remove_headers(request.headers_mut(), |name| *name == header::CONTENT_ENCODING);
         }
+    }
+
+    /// The pieces to be sent, the last one first.
+    fn pieces(&self) -> Vec<Bytes> {
+        let mut pieces = match &self.edited {
+            Some(Edited::Spliced(spliced)) => spliced.segments(),
+            _ if self.bytes.is_empty() => Vec::new(),
+            _ => vec![self.bytes.clone()],
+        };
+        pieces.reverse();
+        pieces
     }
 }
 
@@ -115,18 +131,29 @@ impl Body for AiBody {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.is_end_stream() {
-            return Poll::Ready(None);
+        let mut rest = self.rest.take().unwrap_or_else(|| self.pieces());
+        let piece = rest.pop();
+        if rest.is_empty() {
+            // The bytes are kept no longer than it takes to send them.
+            (self.bytes, self.edited) = (Bytes::new(), None);
         }
-        self.sent = true;
-        Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.bytes)))))
+        self.rest = Some(rest);
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.sent || self.bytes.is_empty()
+        match &self.rest {
+            Some(rest) => rest.is_empty(),
+            None => self.edited.is_none() && self.bytes.is_empty(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.len() as u64)
+        let length = |pieces: &[Bytes]| pieces.iter().map(|piece| piece.len() as u64).sum();
+        SizeHint::with_exact(match (&self.rest, &self.edited) {
+            (Some(rest), _) => length(rest),
+            (None, Some(Edited::Spliced(spliced))) => length(&spliced.segments()),
+            (None, _) => self.bytes.len() as u64,
+        })
     }
 }

@@ -46,7 +46,7 @@ impl Settings {
         if injected.names.is_empty() {
             return None;
         }
-        AiBody::edit_document(request, injected.body);
+        AiBody::splice(request, injected.body);
         request.extensions_mut().insert(Injected(injected.names.clone()));
         Some(injected.names)
     }

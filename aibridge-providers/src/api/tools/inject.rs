@@ -1,11 +1,12 @@
 use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::Arc};
 
+use bytes::Bytes;
 use memchr::memmem;
 
 use super::{Toolset, toolset::Form};
 use crate::{
     api::{Api, Facts, turn::has},
-    json::{Document, Value},
+    json::{Document, Spliced, Value},
 };
 
 /// How many tools OpenAI's APIs take in a request:
@@ -15,12 +16,16 @@ const MAX_TOOLS: usize = 128;
 /// The type of the input item of a Responses request that carries tools.
 const ADDITIONAL_TOOLS: &str = "additional_tools";
 
+const COMMA: Bytes = Bytes::from_static(b",");
+const OPEN: Bytes = Bytes::from_static(b"[");
+const CLOSE: Bytes = Bytes::from_static(b"]");
+
 /// A request with tools added.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Injected {
     /// The request's body.
-    pub body: Document,
+    pub body: Spliced,
     /// The names of the tools that were added, exactly as the model is given them. None, if there was room for none;
     /// the body is the client's own then.
     pub names: Arc<BTreeSet<String>>,
@@ -49,7 +54,7 @@ pub struct Injected {
 /// let request = Document::parse(r#"{"tools": [{"name":"mine"}], "messages": []}"#.into())?;
 /// let facts = Facts::read(Api::Messages, &request);
 /// assert_eq!(
-///     inject(Api::Messages, &request, &facts, &tools).expect("a request that gets tools").body.bytes(),
+///     inject(Api::Messages, &request, &facts, &tools).expect("a request that gets tools").body.document().bytes(),
 ///     r#"{"tools": [{"name":"bmcp_wiki_search","input_schema":{"type":"object"}},{"name":"mine"}], "messages": []}"#,
 /// );
 /// # Ok::<(), aibridge_providers::json::JsonError>(())
@@ -68,7 +73,7 @@ pub fn inject(api: Api, document: &Document, facts: &Facts, tools: &Toolset) -> 
     }
     let selection = form.select(|name| taken.iter().any(|taken| *taken == name), room);
     if selection.names.is_empty() {
-        let body = document.clone();
+        let body = Spliced::unchanged(document);
         return (selection.left_out > 0).then(|| Injected {
             body,
             names: selection.names,
@@ -174,7 +179,8 @@ enum Place {
 
 impl Place {
     /// The document with `tools`, elements with commas between them, in this place.
-    fn fill(&self, document: &Document, tools: &str) -> Document {
+    fn fill(&self, document: &Document, tools: &Bytes) -> Spliced {
+        let tools = || tools.clone();
         let bytes = document.bytes();
         // The inside of an array, without blanks.
         let inside = |span: &Range<usize>| {
@@ -185,14 +191,14 @@ impl Place {
         match self {
             Place::Before(array) => {
                 let at = inside(array).start;
-                document.with_value_changed(at..at, &[tools, ","])
+                Spliced::with_value_changed(document, at..at, vec![tools(), COMMA])
             }
             Place::Behind(array) => {
                 let at = inside(array).end;
-                document.with_value_changed(at..at, &[",", tools])
+                Spliced::with_value_changed(document, at..at, vec![COMMA, tools()])
             }
-            Place::Instead(value) => document.with_value_changed(value.clone(), &["[", tools, "]"]),
-            Place::Absent => document.with_member("tools", &["[", tools, "]"]),
+            Place::Instead(value) => Spliced::with_value_changed(document, value.clone(), vec![OPEN, tools(), CLOSE]),
+            Place::Absent => Spliced::with_member(document, "tools", vec![OPEN, tools(), CLOSE]),
         }
     }
 }

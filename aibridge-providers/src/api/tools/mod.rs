@@ -28,7 +28,7 @@
 //!
 //! // The tool runs, and the provider is asked again.
 //! let answer = Answer { call_id: step.calls[0].id.clone(), parts: vec![Part::Text("12:00".into())], is_error: false };
-//! let next = Document::parse(exchange.next_request(&added.body, &[answer]))?;
+//! let next = Document::parse(exchange.next_request(added.body.document(), &[answer]))?;
 //! assert_eq!(next.get("messages").expect("messages").elements().count(), 3);
 //!
 //! // The client gets one reply.

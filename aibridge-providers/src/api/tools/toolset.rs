@@ -4,6 +4,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
@@ -46,7 +47,7 @@ struct Forms {
 #[derive(Debug, Default)]
 pub(super) struct Form {
     /// The elements of `tools`, with commas between them.
-    text: String,
+    text: Bytes,
     tools: Vec<Rendered>,
     names: Arc<BTreeSet<String>>,
     refused: Vec<Refused>,
@@ -62,7 +63,7 @@ struct Rendered {
 /// Those tools of a form that a request gets.
 #[derive(Debug)]
 pub(super) struct Selection {
-    pub(super) text: String,
+    pub(super) text: Bytes,
     pub(super) names: Arc<BTreeSet<String>>,
     /// How many did not fit into the limit.
     pub(super) left_out: usize,
@@ -110,6 +111,7 @@ impl Form {
     fn new(api: Api, tools: &[Definition]) -> Form {
         let mut form = Form::default();
         let mut names = BTreeSet::new();
+        let mut text = String::new();
         for tool in tools {
             let json = match render(api, tool) {
                 Ok(_) if names.contains(&tool.name) => Err(Unfit::Repeated),
@@ -117,18 +119,18 @@ impl Form {
             };
             match json {
                 Ok(json) => {
-                    if !form.text.is_empty() {
-                        form.text.push(',');
+                    if !text.is_empty() {
+                        text.push(',');
                     }
-                    let start = form.text.len();
-                    form.text.push_str(&json);
-                    form.tools.push(Rendered { name: tool.name.clone(), span: start..form.text.len() });
+                    let start = text.len();
+                    text.push_str(&json);
+                    form.tools.push(Rendered { name: tool.name.clone(), span: start..text.len() });
                     names.insert(tool.name.clone());
                 }
                 Err(reason) => form.refused.push(Refused { name: tool.name.clone(), reason }),
             }
         }
-        form.text.shrink_to_fit();
+        form.text = text.into_boxed_str().into_boxed_bytes().into();
         form.names = Arc::new(names);
         form
     }
@@ -146,7 +148,7 @@ impl Form {
     }
 
     /// All tools, as text; and their names.
-    pub(super) fn whole(&self) -> (&str, &Arc<BTreeSet<String>>) {
+    pub(super) fn whole(&self) -> (&Bytes, &Arc<BTreeSet<String>>) {
         (&self.text, &self.names)
     }
 
@@ -165,7 +167,7 @@ impl Form {
         let free: Vec<_> = self.tools.iter().filter(|tool| !taken(&tool.name)).collect();
         let fitting = &free[..free.len().min(limit)];
         Selection {
-            text: fitting.iter().map(|tool| &self.text[tool.span.clone()]).collect::<Vec<_>>().join(","),
+            text: fitting.iter().map(|tool| &self.text[tool.span.clone()]).collect::<Vec<_>>().join(&b',').into(),
             names: Arc::new(fitting.iter().map(|tool| tool.name.clone()).collect()),
             left_out: free.len() - fitting.len(),
         }
@@ -205,7 +207,7 @@ mod tests {
     const SCHEMA: &str = r#"{"type":"object","properties":{"b":{"type":"string"},"a":{}},"required":["b"]}"#;
 
     fn text(api: Api, tools: impl IntoIterator<Item = Definition>) -> String {
-        Toolset::new(tools).form(api).text.clone()
+        String::from_utf8(Toolset::new(tools).form(api).text.to_vec()).unwrap()
     }
 
     #[test]
