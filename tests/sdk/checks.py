@@ -1,6 +1,7 @@
 """The checks: did the SDK get what the provider sent, the same with and without the gateway, and what was recorded?"""
 
 import json
+from datetime import datetime
 
 USAGE = {
     "input": "input_tokens",
@@ -8,6 +9,12 @@ USAGE = {
     "cache_read": "cache_read_input_tokens",
     "cache_write": "cache_write_input_tokens",
 }
+
+
+
+def instant(text):
+    """The time that a record names."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def check_direct(case, got):
@@ -99,7 +106,8 @@ def check_record(expected, record, provider, user):
     wrong = [f"{key} {record.get(key)!r}, not {value!r}" for key, value in plainly.items() if record.get(key) != value]
     if (record.get("initiator") or {}).get("username") != user:
         wrong.append(f"initiator {record.get('initiator')}")
-    if not record.get("ended_at") or record["ended_at"] < record["started_at"]:
+    # As times: their text has as many digits as it needs.
+    if not record.get("ended_at") or instant(record["ended_at"]) < instant(record["started_at"]):
         wrong.append(f"ended_at {record.get('ended_at')}, started_at {record.get('started_at')}")
     usages = expected.get("usages") or ([expected["usage"]] if expected.get("usage") else None)
     if usages:
