@@ -49,23 +49,4 @@ impl Protocol {
             Protocol::Mantle => "bedrock-mantle",
         }
     }
-
-    /// The base URL in `region`.
-    ///
-    /// ```
-    /// use aibridge_providers::bedrock::Protocol;
-    ///
-    /// assert_eq!(Protocol::InvokeModel.base_url("eu-west-1"), "https://bedrock-runtime.eu-west-1.amazonaws.com");
-    /// assert_eq!(Protocol::Mantle.base_url("eu-west-1"), "https://bedrock-mantle.eu-west-1.api.aws/anthropic");
-    /// ```
-    pub fn base_url(self, region: &str) -> String {
-        match self {
-            Protocol::InvokeModel => {
-                // The partition of China has a domain of its own.
-                let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-                format!("https://bedrock-runtime.{region}.{domain}")
-            }
-            Protocol::Mantle => format!("https://bedrock-mantle.{region}.api.aws/anthropic"),
-        }
-    }
 }
