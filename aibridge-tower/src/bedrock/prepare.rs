@@ -110,12 +110,8 @@ impl Plan {
         credentials: AwsCredentials,
     ) -> Result<(), Refusal> {
         let settings = self.settings();
-        let service = match settings.protocol {
-            Protocol::Mantle => "bedrock-mantle",
-            _ => "bedrock",
-        };
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let scope = (settings.region.as_str(), service);
+        let scope = (settings.region.as_str(), settings.protocol.service());
         let added = request.extensions().get::<Added>().cloned();
         let added = added.as_ref().map_or(&[][..], |Added(headers)| headers);
         let headers = request.headers_mut();
