@@ -144,6 +144,7 @@ pub mod auth;
 pub mod bedrock;
 pub mod body;
 pub mod breaker;
+mod collect;
 mod context;
 pub mod dump;
 mod encoded;

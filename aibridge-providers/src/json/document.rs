@@ -89,7 +89,7 @@ impl Document {
 
     /// The document with `text` in the place of the bytes of `span`, which are a top-level member's value, or lie inside
     /// of it. The result is known to be valid: there is no second pass.
-    pub(super) fn with_value_changed(&self, span: Range<usize>, text: &[Bytes]) -> Document {
+    pub(super) fn with_value_changed(&self, span: Range<usize>, text: &[u8]) -> Document {
         let bytes = self.spliced(&span, text);
         let moved = |at: usize| at + bytes.len() - self.bytes.len();
         let members = self.members.as_ref().map(|members| {
@@ -107,33 +107,28 @@ impl Document {
         Document { root: self.root.start..moved(self.root.end), members, bytes }
     }
 
-    /// The document with a further top-level member, the last one. `key` needs no escapes, and `value` is valid.
-    pub(super) fn with_member(&self, key: &str, value: &[Bytes]) -> Document {
-        let (at, comma) = self.end_of_members();
-        let name = Bytes::from([comma, "\"", key, "\":"].concat());
-        let bytes = self.spliced(&(at..at), &[&[name], value].concat());
-        let added = bytes.len() - self.bytes.len();
-        let key = at + comma.len()..at + comma.len() + key.len() + 2;
+    /// The document with a further top-level member, the last one: its key, which needs no escapes, a colon and its value,
+    /// and before them a comma unless it is the first.
+    pub(super) fn with_member(&self, member: &Bytes) -> Document {
+        let (at, is_first) = self.end_of_members();
+        let bytes = self.spliced(&(at..at), member);
+        let added = member.len();
+        let key = at + usize::from(!is_first);
+        let key = key..key + 2 + unquoted(&bytes[key..]).iter().take_while(|byte| **byte != b'"').count();
         let member = MemberSpan { value: key.end + 1..at + added, key };
         let members = self.members.as_ref().filter(|members| members.len() < REMEMBERED);
         let members = members.map(|members| members.iter().cloned().chain([member]).collect());
         Document { root: self.root.start..self.root.end + added, members, bytes }
     }
 
-    /// Where a further top-level member goes, and what has to stand before it.
-    pub(super) fn end_of_members(&self) -> (usize, &'static str) {
+    /// Where a further top-level member goes, and whether it is the first one.
+    pub(super) fn end_of_members(&self) -> (usize, bool) {
         let inside = &self.bytes[self.root.start + 1..self.root.end - 1];
-        let comma = if inside.trim_ascii().is_empty() { "" } else { "," };
-        (self.root.start + 1 + inside.trim_ascii_end().len(), comma)
+        (self.root.start + 1 + inside.trim_ascii_end().len(), inside.trim_ascii().is_empty())
     }
 
-    fn spliced(&self, span: &Range<usize>, text: &[Bytes]) -> Bytes {
-        let added: usize = text.iter().map(Bytes::len).sum();
-        let mut bytes = Vec::with_capacity(self.bytes.len() - span.len() + added);
-        bytes.extend_from_slice(&self.bytes[..span.start]);
-        text.iter().for_each(|part| bytes.extend_from_slice(part));
-        bytes.extend_from_slice(&self.bytes[span.end..]);
-        bytes.into()
+    fn spliced(&self, span: &Range<usize>, text: &[u8]) -> Bytes {
+        [&self.bytes[..span.start], text, &self.bytes[span.end..]].concat().into()
     }
 
     /// The span of some text of this document.

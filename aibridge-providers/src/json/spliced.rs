@@ -9,7 +9,7 @@ use super::Document;
 
 /// A document with one change that is not written out: the rest of it stays where it is. Cheap to clone.
 ///
-/// A conversation of many megabytes is sent with a few bytes more than it came with; [`Spliced::segments`] are these bytes
+/// A conversation of many megabytes is sent with a few bytes more than it came with; [`Spliced::piece`] gives these bytes
 /// without a copy. Whoever needs it in one piece has it from [`Spliced::document`], at the cost of one.
 #[derive(Clone, Debug)]
 pub struct Spliced(Arc<Splice>);
@@ -17,74 +17,71 @@ pub struct Spliced(Arc<Splice>);
 #[derive(Debug)]
 struct Splice {
     before: Document,
-    change: Change,
+    /// What `text` takes the place of.
+    span: Range<usize>,
+    text: Bytes,
+    /// `text` is a member of the document, and not within the value of one.
+    is_member: bool,
     written: OnceLock<Document>,
-}
-
-#[derive(Debug)]
-enum Change {
-    None,
-    /// `text` in the place of bytes that are a top-level member's value, or lie inside of it.
-    Value {
-        span: Range<usize>,
-        text: Vec<Bytes>,
-    },
-    /// A further top-level member, the last one.
-    Member {
-        key: &'static str,
-        value: Vec<Bytes>,
-    },
 }
 
 impl Spliced {
     /// `document` as it is.
     pub(crate) fn unchanged(document: &Document) -> Spliced {
-        Spliced::new(document, Change::None)
+        Spliced::with_value_changed(document, 0..0, Bytes::new())
     }
 
     /// `document` with `text` in the place of `span`, which is a top-level member's value or lies inside of it.
-    pub(crate) fn with_value_changed(document: &Document, span: Range<usize>, text: Vec<Bytes>) -> Spliced {
-        Spliced::new(document, Change::Value { span, text })
+    pub(crate) fn with_value_changed(document: &Document, span: Range<usize>, text: Bytes) -> Spliced {
+        Spliced::new(document, span, text, false)
     }
 
-    /// `document` with a further top-level member. `key` needs no escapes.
-    pub(crate) fn with_member(document: &Document, key: &'static str, value: Vec<Bytes>) -> Spliced {
-        Spliced::new(document, Change::Member { key, value })
+    /// `document` with a further top-level member: a comma, the key, which needs no escapes, a colon and the value.
+    pub(crate) fn with_member(document: &Document, member: &Bytes) -> Spliced {
+        let (at, is_first) = document.end_of_members();
+        Spliced::new(document, at..at, member.slice(usize::from(is_first)..), true)
     }
 
-    fn new(document: &Document, change: Change) -> Spliced {
-        Spliced(Arc::new(Splice { before: document.clone(), change, written: OnceLock::new() }))
+    fn new(document: &Document, span: Range<usize>, text: Bytes, is_member: bool) -> Spliced {
+        Spliced(Arc::new(Splice { before: document.clone(), span, text, is_member, written: OnceLock::new() }))
     }
 
     /// The document in one piece.
     pub fn document(&self) -> &Document {
-        let Splice { before, change, written } = &*self.0;
-        written.get_or_init(|| match change {
-            Change::None => before.clone(),
-            Change::Value { span, text } => before.with_value_changed(span.clone(), text),
-            Change::Member { key, value } => before.with_member(key, value),
+        let Splice { before, span, text, is_member, written } = &*self.0;
+        written.get_or_init(|| match is_member {
+            _ if span.is_empty() && text.is_empty() => before.clone(),
+            true => before.with_member(text),
+            false => before.with_value_changed(span.clone(), text),
         })
     }
 
-    /// The bytes of [`Spliced::document`], in pieces. None of them is empty.
-    pub fn segments(&self) -> Vec<Bytes> {
-        let Splice { before, change, written } = &*self.0;
-        let bytes = before.bytes();
-        let mut segments = match change {
-            _ if written.get().is_some() => vec![self.document().bytes().clone()],
-            Change::None => vec![bytes.clone()],
-            Change::Value { span, text } => {
-                let around = (bytes.slice(..span.start), bytes.slice(span.end..));
-                [&[around.0], &text[..], &[around.1]].concat()
-            }
-            Change::Member { key, value } => {
-                let (at, comma) = before.end_of_members();
-                let name = Bytes::from([comma, "\"", key, "\":"].concat());
-                [&[bytes.slice(..at), name], &value[..], &[bytes.slice(at..)]].concat()
-            }
-        };
-        segments.retain(|segment| !segment.is_empty());
-        segments
+    /// How many bytes [`Spliced::document`] has.
+    #[expect(clippy::len_without_is_empty, reason = "a document has at least its braces")]
+    pub fn len(&self) -> usize {
+        let Splice { before, span, text, .. } = &*self.0;
+        before.bytes().len() - span.len() + text.len()
+    }
+
+    /// The bytes of [`Spliced::document`] from the offset `from` on, as many as there are in one piece. Only at the end there
+    /// are none.
+    ///
+    /// # Panics
+    ///
+    /// If `from` is greater than [`Spliced::len`].
+    pub fn piece(&self, from: usize) -> Bytes {
+        let Splice { before, span, text, written, .. } = &*self.0;
+        if let Some(written) = written.get() {
+            return written.bytes().slice(from..);
+        }
+        let behind = span.start + text.len();
+        if from < span.start {
+            before.bytes().slice(from..span.start)
+        } else if from < behind {
+            text.slice(from - span.start..)
+        } else {
+            before.bytes().slice(span.end + (from - behind)..)
+        }
     }
 }
 
@@ -92,25 +89,44 @@ impl Spliced {
 mod tests {
     use super::*;
 
+    fn pieces(spliced: &Spliced) -> Vec<Bytes> {
+        let mut sent = 0;
+        let mut next = || {
+            let piece = spliced.piece(sent);
+            sent += piece.len();
+            (!piece.is_empty()).then_some(piece)
+        };
+        std::iter::from_fn(&mut next).collect()
+    }
+
     #[test]
     fn in_pieces_it_is_the_same_as_in_one() {
-        let text = || vec![Bytes::from_static(b"7"), Bytes::from_static(b",")];
-        for json in [r#"{"a": [1, 2], "b": "x"}"#, " { } \n", r#"{"a":[0]}"#] {
+        for json in [r#"{"a": [1, 2], "b": "x"}"#, " { } \n", "{}", r#"{"a":[0]}"#] {
             let document = Document::parse(Bytes::copy_from_slice(json.as_bytes())).unwrap();
             let mut spliced = vec![
-                (Spliced::unchanged(&document), json.to_owned()),
-                (Spliced::with_member(&document, "c", vec![Bytes::from_static(b"null")]), String::new()),
+                (Spliced::unchanged(&document), json.to_owned(), 1),
+                (Spliced::with_member(&document, &Bytes::from_static(br#","c":null"#)), String::new(), 3),
             ];
             if let Some(at) = json.find('[') {
-                let changed = format!("{}7,{}", &json[..=at], &json[at + 1..]);
-                spliced.push((Spliced::with_value_changed(&document, at + 1..at + 1, text()), changed));
+                let changed = |text: &str, from: usize| format!("{}{text}{}", &json[..=at], &json[from..]);
+                let inserted = Spliced::with_value_changed(&document, at + 1..at + 1, Bytes::from_static(b"7,"));
+                spliced.push((inserted, changed("7,", at + 1), 3));
+                let replaced = Spliced::with_value_changed(&document, at + 1..at + 2, Bytes::from_static(b"70"));
+                spliced.push((replaced, changed("70", at + 2), 3));
             }
-            for (spliced, expected) in spliced {
-                let pieces = spliced.segments();
-                assert!(pieces.iter().all(|piece| !piece.is_empty()));
-                assert_eq!(pieces.concat(), spliced.document().bytes()[..], "{json}");
-                assert_eq!(spliced.segments(), [spliced.document().bytes().clone()], "written once, it is sent so");
-                assert!(expected.is_empty() || spliced.document().bytes() == &expected, "{json}");
+            for (spliced, expected, count) in spliced {
+                let all = pieces(&spliced);
+                assert_eq!(all.len(), count, "{json}");
+                assert_eq!(spliced.len(), all.concat().len());
+                let whole = spliced.document().bytes().clone();
+                assert_eq!(all.concat(), whole[..], "{json}");
+                let read = Document::parse(whole.clone()).expect("JSON");
+                for key in ["a", "b", "c"] {
+                    let text = |document: &Document| document.get(key).map(|value| value.text().to_vec());
+                    assert_eq!(text(spliced.document()), text(&read), "{json}: {key}");
+                }
+                assert_eq!(pieces(&spliced), [whole.clone()], "written once, it is sent so");
+                assert!(expected.is_empty() || whole == expected, "{json}");
             }
         }
     }

@@ -22,12 +22,7 @@ use super::{
     credentials::{Pending, Unresolved},
     prepare::Plan,
 };
-use crate::{
-    BoxError, body,
-    encoded::is_frames,
-    parse::{AiBody, Collect},
-    refuse,
-};
+use crate::{BoxError, body, collect::Collect, encoded::is_frames, parse::AiBody, refuse};
 
 /// What is read of an error's body, in bytes.
 const ERROR_LIMIT: usize = 256 * 1024;

@@ -23,8 +23,8 @@ use crate::auth::remove_headers;
 pub struct AiBody {
     bytes: Bytes,
     edited: Option<Edited>,
-    /// What is still to be sent, the last piece first. Absent before the first one.
-    rest: Option<Vec<Bytes>>,
+    /// How much of it has been sent.
+    sent: usize,
     understood: Arc<Understood>,
 }
 
@@ -50,7 +50,7 @@ impl AiBody {
     /// A body of `received` bytes, which decode to `document`.
     pub fn new(api: Api, received: Bytes, document: Document, facts: Facts, caller: Caller) -> AiBody {
         let understood = Understood { api, document, facts, caller, received: received.len() as u64 };
-        AiBody { bytes: received, edited: None, rest: None, understood: Arc::new(understood) }
+        AiBody { bytes: received, edited: None, sent: 0, understood: Arc::new(understood) }
     }
 
     /// The API being spoken.
@@ -114,15 +114,13 @@ impl AiBody {
         }
     }
 
-    /// The pieces to be sent, the last one first.
-    fn pieces(&self) -> Vec<Bytes> {
-        let mut pieces = match &self.edited {
-            Some(Edited::Spliced(spliced)) => spliced.segments(),
-            _ if self.bytes.is_empty() => Vec::new(),
-            _ => vec![self.bytes.clone()],
+    /// How many bytes are still to be sent.
+    fn rest(&self) -> usize {
+        let length = match &self.edited {
+            Some(Edited::Spliced(spliced)) => spliced.len(),
+            _ => self.bytes.len(),
         };
-        pieces.reverse();
-        pieces
+        length - self.sent
     }
 }
 
@@ -131,29 +129,23 @@ impl Body for AiBody {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let mut rest = self.rest.take().unwrap_or_else(|| self.pieces());
-        let piece = rest.pop();
-        if rest.is_empty() {
+        let piece = match &self.edited {
+            Some(Edited::Spliced(spliced)) => spliced.piece(self.sent),
+            _ => self.bytes.slice(self.sent..),
+        };
+        self.sent += piece.len();
+        if self.rest() == 0 {
             // The bytes are kept no longer than it takes to send them.
-            (self.bytes, self.edited) = (Bytes::new(), None);
+            (self.bytes, self.edited, self.sent) = (Bytes::new(), None, 0);
         }
-        self.rest = Some(rest);
-        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+        Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.rest {
-            Some(rest) => rest.is_empty(),
-            None => self.edited.is_none() && self.bytes.is_empty(),
-        }
+        self.rest() == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        let length = |pieces: &[Bytes]| pieces.iter().map(|piece| piece.len() as u64).sum();
-        SizeHint::with_exact(match (&self.rest, &self.edited) {
-            (Some(rest), _) => length(rest),
-            (None, Some(Edited::Spliced(spliced))) => length(&spliced.segments()),
-            (None, _) => self.bytes.len() as u64,
-        })
+        SizeHint::with_exact(self.rest() as u64)
     }
 }

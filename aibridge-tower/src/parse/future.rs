@@ -14,10 +14,9 @@ use tower_service::Service;
 
 use super::{
     AiBody,
-    collect::Collect,
     understand::{not_collected, understand},
 };
-use crate::{BoxError, ProviderRoute, body::ResponseBody, context::format_of, refuse};
+use crate::{BoxError, ProviderRoute, body::ResponseBody, collect::Collect, context::format_of, refuse};
 
 pin_project! {
     /// The future of [`Parse`](super::Parse).
@@ -75,7 +74,7 @@ where
         loop {
             match state.as_mut().project() {
                 StateProj::Reading { body, inner, head, api, limit } => {
-                    let body = ready!(body.poll(cx)).map_err(|error| not_collected(error, *limit));
+                    let body = ready!(body.poll(cx)).map_err(|(_, error)| not_collected(error, *limit));
                     let (head, api) = head.take().zip(api.take()).expect("polled after completion");
                     let native = head.extensions.get::<ProviderRoute>().and_then(|route| route.native.as_deref());
                     match body.and_then(|body| understand(api, native, &head.headers, body, *limit)) {

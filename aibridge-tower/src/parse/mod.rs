@@ -30,7 +30,6 @@
 //! ```
 
 mod body;
-mod collect;
 mod future;
 mod service;
 mod understand;
@@ -39,7 +38,7 @@ pub use body::AiBody;
 pub use future::ResponseFuture;
 pub use service::{Parse, ParseLayer};
 #[cfg(feature = "bedrock")]
-pub(crate) use {collect::Collect, understand::collect};
+pub(crate) use understand::collect;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,8 @@ use aibridge_providers::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{AiBody, collect::CollectError};
+use super::AiBody;
+use crate::collect::CollectError;
 
 /// `native` is the call that the path makes of a body in Bedrock's form, which names no model.
 pub(super) fn understand(
@@ -67,7 +68,7 @@ where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<crate::BoxError>,
 {
-    super::collect::Collect::new(body, limit).await.map_err(|error| not_collected(error, limit))
+    crate::collect::Collect::new(body, limit).await.map_err(|(_, error)| not_collected(error, limit))
 }
 
 fn too_large(limit: usize) -> Refusal {

@@ -22,30 +22,29 @@ pub(super) struct Runner {
     pub(super) actor: Uuid,
     pub(super) toolbox: Arc<Toolbox>,
     pub(super) interception: Option<Interception>,
-    pub(super) model: Model,
 }
 
 /// Whose model calls.
-pub(super) struct Model {
-    provider: String,
-    name: String,
+pub(super) struct Model<'r> {
+    provider: &'r str,
+    name: &'r str,
 }
 
-impl Model {
-    pub(super) fn of(head: &Parts, body: &AiBody) -> Model {
-        let provider = head.extensions.get::<ProviderRoute>().map(|route| route.instance.name.clone());
-        Model { provider: provider.unwrap_or_default(), name: body.facts().model.clone().unwrap_or_default() }
+impl<'r> Model<'r> {
+    pub(super) fn of(head: &'r Parts, body: &'r AiBody) -> Model<'r> {
+        let provider = head.extensions.get::<ProviderRoute>().map(|route| &*route.instance.name);
+        Model { provider: provider.unwrap_or_default(), name: body.facts().model.as_deref().unwrap_or_default() }
     }
 }
 
 impl Runner {
     /// Runs a call, and records it.
-    pub(super) async fn answer(&self, call: Call) -> Answer {
+    pub(super) async fn answer(&self, call: Call, model: &Model<'_>) -> Answer {
         let Some(listed) = self.listed(&call.name) else { return self.refuse(&call, "there is no such tool") };
         let Ok(arguments) = &call.arguments else {
             return self.refuse(&call, "the arguments are not a JSON object; correct them and call again");
         };
-        let Model { provider, name } = &self.model;
+        let Model { provider, name } = model;
         self.settings.metrics.invoked(provider, name, &listed.tool.server, &listed.tool.name);
         let mut running = Running { call: &call, listed, on: self.interception.as_ref(), begun: Instant::now() };
         let outcome = self.settings.source.call(self.actor, &listed.tool, arguments.clone()).await;

@@ -1,6 +1,6 @@
 //! The rounds of a blocking reply.
 
-use aibridge_providers::api::tools::Next;
+use aibridge_providers::api::tools::{Next, Step};
 use bytes::Bytes;
 use http::{Response, header, response::Parts};
 use http_body::Body;
@@ -8,35 +8,59 @@ use tower_service::Service;
 
 use super::{
     ResponseBody,
-    collect::collect,
     round::{call, plain},
-    turn::Turn,
+    turn::{self, Turn},
     watch::Watch,
 };
-use crate::{BoxError, parse::AiBody};
+use crate::{
+    BoxError,
+    collect::{Collect, CollectError},
+    parse::AiBody,
+};
 
 /// What a reply may hold that has to be read as a whole.
-const LIMIT: usize = 64 << 20;
+pub(super) const LIMIT: usize = 64 << 20;
+
+/// What the first round's reply came to.
+pub(super) enum First<S, B> {
+    /// It is the client's, as it is.
+    Reply(Response<ResponseBody<S, B>>),
+    /// It has calls of ours.
+    Calls(Box<Turn<S>>, Parts, Step),
+}
+
+/// Takes the first round's reply.
+pub(super) fn first<S, B>(
+    mut turn: Box<Turn<S>>,
+    head: Parts,
+    received: Result<Bytes, (Bytes, CollectError)>,
+) -> First<S, B> {
+    let received = match received {
+        Ok(received) => received,
+        Err(broken) => return First::Reply(broken_off(head, broken)),
+    };
+    let reply = plain(&head.headers, received.clone());
+    match turn.exchange.reply(reply.clone()) {
+        Step { calls, next: Next::End(finish), .. } if calls.is_empty() && finish.bytes == reply => {
+            turn.end(finish);
+            First::Reply(Response::from_parts(head, ResponseBody::whole(received)))
+        }
+        step => First::Calls(turn, head, step),
+    }
+}
 
 /// Goes on until the model calls no more tools of ours. The reply has the first round's head.
 pub(super) async fn rounds<S, B>(
     mut turn: Box<Turn<S>>,
-    first: Response<B>,
+    mut head: Parts,
+    mut step: Step,
 ) -> Result<Response<ResponseBody<S, B>>, S::Error>
 where
     S: Service<http::Request<AiBody>, Response = Response<B>>,
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let (mut head, mut body) = first.into_parts();
-    let mut headers = head.headers.clone();
     loop {
-        let received = match collect(body, LIMIT).await {
-            Ok(received) => received,
-            Err((part, error)) => return Ok(Response::from_parts(head, ResponseBody::broken(part, error))),
-        };
-        let reply = plain(&headers, received.clone());
-        let step = turn.exchange.reply(reply.clone());
         let calls = step.calls;
         let merged = match step.next {
             Next::End(finish) => {
@@ -47,7 +71,7 @@ where
             }
             Next::Again if turn.is_exhausted() => {
                 for call in &calls {
-                    turn.runner.not_run(call, super::turn::LIMIT);
+                    turn.runner.not_run(call, turn::LIMIT);
                 }
                 turn.cut_short()
             }
@@ -60,31 +84,36 @@ where
             _ => {
                 let watch = Watch::new(turn.runner.interception.clone());
                 let answers = turn.run(calls).await;
-                let Some(request) = turn.next(&answers) else {
+                if let Some(request) = turn.next(&answers) {
+                    let response = call(&mut turn.inner, request).await;
                     watch.over();
-                    return Ok(Response::from_parts(head, ResponseBody::whole(received)));
-                };
-                let response = call(&mut turn.inner, request).await;
-                watch.over();
-                let (next, next_body) = response?.into_parts();
-                if !next.status.is_success() {
-                    // Nothing has been sent: the error is the reply.
-                    return Ok(Response::from_parts(next, ResponseBody::inner(next_body)));
+                    let (next, body) = response?.into_parts();
+                    if !next.status.is_success() {
+                        // Nothing has been sent: the error is the reply.
+                        return Ok(Response::from_parts(next, ResponseBody::inner(body)));
+                    }
+                    let reply = match Collect::new(body, LIMIT).await {
+                        Ok(received) => plain(&next.headers, received),
+                        Err(broken) => {
+                            not_as_received(&mut head);
+                            return Ok(broken_off(head, broken));
+                        }
+                    };
+                    step = turn.exchange.reply(reply);
+                    continue;
                 }
-                headers = next.headers;
-                body = next_body;
-                continue;
+                watch.over();
+                turn.cut_short()
             }
         };
-        let unchanged = merged == reply;
-        return Ok(match unchanged && headers == head.headers {
-            true => Response::from_parts(head, ResponseBody::whole(received)),
-            false => {
-                not_as_received(&mut head);
-                Response::from_parts(head, ResponseBody::whole(merged))
-            }
-        });
+        not_as_received(&mut head);
+        return Ok(Response::from_parts(head, ResponseBody::whole(merged)));
     }
+}
+
+/// A reply of which there is only a part.
+fn broken_off<S, B>(head: Parts, (part, error): (Bytes, CollectError)) -> Response<ResponseBody<S, B>> {
+    Response::from_parts(head, ResponseBody::broken(part, error.into()))
 }
 
 /// The head of a body that is written anew, in plain.

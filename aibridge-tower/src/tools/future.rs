@@ -8,7 +8,7 @@ use std::{
 
 use aibridge_mcp::{BoxFuture, Toolbox};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, response::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -16,12 +16,13 @@ use uuid::Uuid;
 
 use super::{
     ResponseBody,
-    blocking::{not_as_received, rounds},
+    blocking::{First, LIMIT, first, not_as_received, rounds},
     layer::Settings,
     turn::Turn,
 };
 use crate::{
     BoxError,
+    collect::Collect,
     encoded::{Coding, coding, is_event_stream},
     parse::AiBody,
     record::Interception,
@@ -34,18 +35,21 @@ pin_project! {
         S: Service<Request<AiBody>>,
     {
         #[pin]
-        state: State<S, S::Future, Result<Response<ResponseBody<S, B>>, S::Error>>,
+        state: State<S, S::Future, B, Result<Response<ResponseBody<S, B>>, S::Error>>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<S, F, R> {
+    enum State<S, F, B, R> {
         // The actor's tools are not known yet.
         Waiting { tools: BoxFuture<Arc<Toolbox>>, waits: Option<Box<Waits<S>>> },
         // The first round has been asked for; without a turn the reply passes.
         Calling { #[pin] call: F, turn: Option<Box<Turn<S>>> },
-        Blocking { work: Pin<Box<dyn Future<Output = R> + Send>> },
+        // A blocking reply is read.
+        Reading { #[pin] body: Collect<B>, begun: Option<(Box<Turn<S>>, Parts)> },
+        // It has calls of ours.
+        Rounds { work: Pin<Box<dyn Future<Output = R> + Send>> },
     }
 }
 
@@ -77,26 +81,30 @@ where
     }
 
     pub(super) fn begin(
-        inner: S,
+        inner: &mut S,
         settings: Arc<Settings>,
         actor: Uuid,
         toolbox: Arc<Toolbox>,
         request: Request<AiBody>,
     ) -> Self {
-        ResponseFuture { state: begin(Waits { inner, settings, actor, request }, toolbox) }
+        ResponseFuture { state: begin(inner, settings, actor, toolbox, request) }
     }
 }
 
-fn begin<S, R>(waited: Waits<S>, toolbox: Arc<Toolbox>) -> State<S, S::Future, R>
+fn begin<S, B, R>(
+    inner: &mut S,
+    settings: Arc<Settings>,
+    actor: Uuid,
+    toolbox: Arc<Toolbox>,
+    mut request: Request<AiBody>,
+) -> State<S, S::Future, B, R>
 where
     S: Service<Request<AiBody>> + Clone,
 {
-    let Waits { mut inner, settings, actor, mut request } = waited;
     match settings.prepare(actor, &mut request, &toolbox) {
         None => State::Calling { call: inner.call(request), turn: None },
         Some(names) => {
-            let further = inner.clone();
-            let turn = Box::new(Turn::new(further, settings, actor, toolbox, names, &request));
+            let turn = Box::new(Turn::new(inner.clone(), settings, actor, toolbox, names, &request));
             State::Calling { call: inner.call(request), turn: Some(turn) }
         }
     }
@@ -118,17 +126,28 @@ where
             let next = match state.as_mut().project() {
                 StateProj::Waiting { tools, waits } => {
                     let toolbox = ready!(tools.as_mut().poll(cx));
-                    begin(*waits.take().expect("polled after completion"), toolbox)
+                    let Waits { mut inner, settings, actor, request } = *waits.take().expect("polled after completion");
+                    begin(&mut inner, settings, actor, toolbox, request)
                 }
                 StateProj::Calling { call, turn } => {
                     let response = ready!(call.poll(cx))?;
                     let Some(turn) = turn.take() else { return Poll::Ready(Ok(response.map(ResponseBody::inner))) };
-                    match first(turn, response) {
-                        First::Reply(response) => return Poll::Ready(Ok(response)),
-                        First::Blocking(turn, response) => State::Blocking { work: Box::pin(rounds(turn, response)) },
+                    match begun(turn, response) {
+                        Begun::Reply(response) => return Poll::Ready(Ok(response)),
+                        Begun::Blocking(turn, head, body) => {
+                            State::Reading { body: Collect::new(body, LIMIT), begun: Some((turn, head)) }
+                        }
                     }
                 }
-                StateProj::Blocking { work } => return work.as_mut().poll(cx),
+                StateProj::Reading { body, begun } => {
+                    let received = ready!(body.poll(cx));
+                    let (turn, head) = begun.take().expect("polled after completion");
+                    match first(turn, head, received) {
+                        First::Reply(response) => return Poll::Ready(Ok(response)),
+                        First::Calls(turn, head, step) => State::Rounds { work: Box::pin(rounds(turn, head, step)) },
+                    }
+                }
+                StateProj::Rounds { work } => return work.as_mut().poll(cx),
             };
             state.set(next);
         }
@@ -136,29 +155,29 @@ where
 }
 
 /// What the first round was answered with.
-enum First<S, B> {
+enum Begun<S, B> {
     /// This is the reply.
     Reply(Response<ResponseBody<S, B>>),
     /// It has to be read as a whole.
-    Blocking(Box<Turn<S>>, Response<B>),
+    Blocking(Box<Turn<S>>, Parts, B),
 }
 
-fn first<S, B>(mut turn: Box<Turn<S>>, response: Response<B>) -> First<S, B> {
+fn begun<S, B>(mut turn: Box<Turn<S>>, response: Response<B>) -> Begun<S, B> {
     let coding = coding(response.headers());
     if !response.status().is_success() || matches!(coding, Coding::Unreadable) {
-        return First::Reply(response.map(ResponseBody::inner));
+        return Begun::Reply(response.map(ResponseBody::inner));
     }
     turn.begun(response.extensions().get::<Interception>().cloned());
-    if !is_event_stream(response.headers()) {
-        return First::Blocking(turn, response);
-    }
     let (mut head, body) = response.into_parts();
+    if !is_event_stream(&head.headers) {
+        return Begun::Blocking(turn, head, body);
+    }
     not_as_received(&mut head);
     let decoder = match coding {
         Coding::Coded(decoder) => Some(decoder),
         _ => None,
     };
-    First::Reply(Response::from_parts(head, ResponseBody::stream(body, turn, decoder)))
+    Begun::Reply(Response::from_parts(head, ResponseBody::stream(body, turn, decoder)))
 }
 
 impl<S: Service<Request<AiBody>>, B> fmt::Debug for ResponseFuture<S, B> {

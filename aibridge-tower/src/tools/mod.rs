@@ -39,7 +39,6 @@
 mod answer;
 mod blocking;
 mod body;
-mod collect;
 mod future;
 mod history;
 mod layer;

@@ -11,9 +11,10 @@ use http::{HeaderMap, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{collect::collect, turn::Turn, watch::Watch};
+use super::{turn::Turn, watch::Watch};
 use crate::{
     BoxError,
+    collect::Collect,
     encoded::{Coding, coding, is_event_stream},
     parse::AiBody,
     refuse,
@@ -66,7 +67,7 @@ where
     };
     let (head, body) = response.into_parts();
     if !head.status.is_success() {
-        let body = collect(body, ERROR_LIMIT).await.unwrap_or_else(|(part, _)| part);
+        let body = Collect::new(body, ERROR_LIMIT).await.unwrap_or_else(|(part, _)| part);
         let body = plain(&head.headers, body);
         return Came::End(turn.exchange.provider_error(head.status.as_u16(), &body));
     }

@@ -48,13 +48,13 @@ where
             (Some(settings), Some(actor)) if takes_tools(&request) => (settings, actor),
             _ => return ResponseFuture::direct(self.inner.call(request)),
         };
-        // A clone may not be ready: leave it behind, carry off the service that `poll_ready` drove.
-        let clone = self.inner.clone();
-        let inner = mem::replace(&mut self.inner, clone);
         match settings.source.known(actor) {
-            Some(toolbox) => ResponseFuture::begin(inner, settings.clone(), actor, toolbox, request),
+            Some(toolbox) => ResponseFuture::begin(&mut self.inner, settings.clone(), actor, toolbox, request),
             None => {
                 let tools = settings.source.tools(actor);
+                // A clone may not be ready: leave it behind, carry off the service that `poll_ready` drove.
+                let clone = self.inner.clone();
+                let inner = mem::replace(&mut self.inner, clone);
                 ResponseFuture::wait(tools, inner, settings.clone(), actor, request)
             }
         }

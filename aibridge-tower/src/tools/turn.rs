@@ -43,7 +43,7 @@ impl<S> Turn<S> {
     ) -> Turn<S> {
         let (head, body) = request.clone().into_parts();
         let exchange = Exchange::new(body.api(), names);
-        let runner = Runner { settings, actor, toolbox, interception: None, model: Model::of(&head, &body) };
+        let runner = Runner { settings, actor, toolbox, interception: None };
         Turn { inner, exchange, runner, head, body, rounds: 0 }
     }
 
@@ -71,8 +71,8 @@ impl<S> Turn<S> {
         if self.is_exhausted() {
             return calls.into_iter().map(|call| self.runner.refuse(&call, LIMIT)).collect();
         }
-        let runner = &self.runner;
-        stream::iter(calls).map(|call| runner.answer(call)).buffered(runner.settings.parallel).collect().await
+        let (runner, model) = (&self.runner, &Model::of(&self.head, &self.body));
+        stream::iter(calls).map(|call| runner.answer(call, model)).buffered(runner.settings.parallel).collect().await
     }
 
     /// The next round's request.

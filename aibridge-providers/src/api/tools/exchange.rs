@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::Kept;
+use super::{Kept, names};
 use crate::{
     api::{Api, chat, messages, responses},
     json::Document,
@@ -88,59 +88,73 @@ pub struct Finish {
 /// One request of a client's, over all rounds with the provider that it takes.
 ///
 /// Either [`feed`](Exchange::feed) and [`end_stream`](Exchange::end_stream), or [`reply`](Exchange::reply), for each round.
-pub struct Exchange(Box<dyn Dialect>);
+pub struct Exchange {
+    api: Api,
+    names: Arc<BTreeSet<String>>,
+    /// From the first reply on that may call one of them.
+    rounds: Option<Box<dyn Dialect>>,
+}
 
 impl Exchange {
     /// Begins an exchange in `api` whose request was given the tools `names`.
     pub fn new(api: Api, names: Arc<BTreeSet<String>>) -> Exchange {
-        match api {
-            Api::Messages => Exchange(Box::new(messages::Rounds::new(names))),
-            Api::Chat => Exchange(Box::new(chat::Rounds::new(names))),
-            Api::Responses => Exchange(Box::new(responses::Rounds::new(names))),
-        }
+        Exchange { api, names, rounds: None }
+    }
+
+    fn rounds(&mut self) -> &mut dyn Dialect {
+        let names = &self.names;
+        &mut **self.rounds.get_or_insert_with(|| match self.api {
+            Api::Messages => Box::new(messages::Rounds::new(names.clone())),
+            Api::Chat => Box::new(chat::Rounds::new(names.clone())),
+            Api::Responses => Box::new(responses::Rounds::new(names.clone())),
+        })
     }
 
     /// Takes the next bytes of a round's event stream, plain, and gives what the client gets in their place: the same
     /// bytes, uncopied, as long as nothing has to be changed.
     pub fn feed(&mut self, bytes: Bytes) -> Bytes {
-        self.0.feed(bytes)
+        self.rounds().feed(bytes)
     }
 
     /// The round's stream has ended, cleanly or not.
     pub fn end_stream(&mut self) -> Step {
-        self.0.end_stream()
+        self.rounds().end_stream()
     }
 
     /// Takes a round's blocking reply, plain.
     pub fn reply(&mut self, body: Bytes) -> Step {
-        self.0.reply(body)
+        // Most replies call none of them. Such a first one is the client's as it is.
+        if self.rounds.is_none() && !names::may_occur(&self.names, &body) {
+            return Step { calls: Vec::new(), next: Next::End(Finish { bytes: body, kept: None }) };
+        }
+        self.rounds().reply(body)
     }
 
     /// The request of the next round: `sent`, the one that was answered, with the reply and the `answers` to all its calls.
     pub fn next_request(&mut self, sent: &Document, answers: &[Answer]) -> Bytes {
-        self.0.next_request(sent, answers)
+        self.rounds().next_request(sent, answers)
     }
 
     /// Ends a turn in which the client has calls of its own to run. `sent` is the last round's request.
     pub fn finish(&mut self, sent: &Document, answers: &[Answer]) -> Finish {
-        self.0.finish(sent, answers)
+        self.rounds().finish(sent, answers)
     }
 
     /// Ends the reply here although the model wants more calls, as if it had come to its own end.
     pub fn cut_short(&mut self) -> Finish {
-        Finish { bytes: self.0.cut_short(), kept: self.0.left_off() }
+        Finish { bytes: self.rounds().cut_short(), kept: self.rounds().left_off() }
     }
 
     /// Ends a stream with the API's error event, because a later round was answered with `status` and `body`: the
     /// provider's own error, in the event's form.
     pub fn provider_error(&mut self, status: u16, body: &[u8]) -> Bytes {
-        self.0.provider_error(status, body)
+        self.rounds().provider_error(status, body)
     }
 }
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.debug_struct("Exchange").field("api", &self.api).field("rounds", &self.rounds).finish_non_exhaustive()
     }
 }
 

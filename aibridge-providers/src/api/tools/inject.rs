@@ -1,9 +1,8 @@
 use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::Arc};
 
-use bytes::Bytes;
 use memchr::memmem;
 
-use super::{Toolset, toolset::Form};
+use super::{Toolset, names, toolset::Form, written::Written};
 use crate::{
     api::{Api, Facts, turn::has},
     json::{Document, Spliced, Value},
@@ -15,10 +14,6 @@ const MAX_TOOLS: usize = 128;
 
 /// The type of the input item of a Responses request that carries tools.
 const ADDITIONAL_TOOLS: &str = "additional_tools";
-
-const COMMA: Bytes = Bytes::from_static(b",");
-const OPEN: Bytes = Bytes::from_static(b"[");
-const CLOSE: Bytes = Bytes::from_static(b"]");
 
 /// A request with tools added.
 #[derive(Clone, Debug)]
@@ -68,8 +63,8 @@ pub fn inject(api: Api, document: &Document, facts: &Facts, tools: &Toolset) -> 
     let room = if api == Api::Messages { usize::MAX } else { MAX_TOOLS.saturating_sub(client.count) };
     let taken: BTreeSet<_> = client.names.iter().filter(|name| form.has(name)).collect();
     if taken.is_empty() && form.len() <= room {
-        let (text, names) = form.whole();
-        return Some(Injected { body: client.place.fill(document, text), names: Arc::clone(names), left_out: 0 });
+        let (written, names) = form.whole();
+        return Some(Injected { body: client.place.fill(document, written), names: Arc::clone(names), left_out: 0 });
     }
     let selection = form.select(|name| taken.iter().any(|taken| *taken == name), room);
     if selection.names.is_empty() {
@@ -80,7 +75,7 @@ pub fn inject(api: Api, document: &Document, facts: &Facts, tools: &Toolset) -> 
             left_out: selection.left_out,
         });
     }
-    let body = client.place.fill(document, &selection.text);
+    let body = client.place.fill(document, &selection.written);
     Some(Injected { body, names: selection.names, left_out: selection.left_out })
 }
 
@@ -115,9 +110,7 @@ impl<'d> Client<'d> {
         let mut client = Client { names: Vec::new(), count: 0, place: Place::Absent };
         for tools in top.iter().chain(&additional) {
             // The tools of an agent are a good part of its request: they are looked at one by one only where it matters.
-            // A name of ours is ASCII, and may be written with escapes.
-            let has = |text: &[u8]| memmem::find(tools.text(), text).is_some();
-            let named_alike = has(form.prefix().as_bytes()) || has(br"\u00");
+            let named_alike = names::may_occur(form.whole().1, tools.text());
             if !named_alike && api == Api::Messages {
                 continue;
             }
@@ -178,9 +171,8 @@ enum Place {
 }
 
 impl Place {
-    /// The document with `tools`, elements with commas between them, in this place.
-    fn fill(&self, document: &Document, tools: &Bytes) -> Spliced {
-        let tools = || tools.clone();
+    /// The document with `tools` in this place.
+    fn fill(&self, document: &Document, tools: &Written) -> Spliced {
         let bytes = document.bytes();
         // The inside of an array, without blanks.
         let inside = |span: &Range<usize>| {
@@ -191,14 +183,14 @@ impl Place {
         match self {
             Place::Before(array) => {
                 let at = inside(array).start;
-                Spliced::with_value_changed(document, at..at, vec![tools(), COMMA])
+                Spliced::with_value_changed(document, at..at, tools.before())
             }
             Place::Behind(array) => {
                 let at = inside(array).end;
-                Spliced::with_value_changed(document, at..at, vec![COMMA, tools()])
+                Spliced::with_value_changed(document, at..at, tools.behind())
             }
-            Place::Instead(value) => Spliced::with_value_changed(document, value.clone(), vec![OPEN, tools(), CLOSE]),
-            Place::Absent => Spliced::with_member(document, "tools", vec![OPEN, tools(), CLOSE]),
+            Place::Instead(value) => Spliced::with_value_changed(document, value.clone(), tools.array()),
+            Place::Absent => Spliced::with_member(document, tools.member()),
         }
     }
 }

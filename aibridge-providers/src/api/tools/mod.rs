@@ -43,8 +43,10 @@ mod events;
 mod exchange;
 mod inject;
 mod kept;
+mod names;
 mod schema;
 mod toolset;
+mod written;
 
 pub use definition::Definition;
 pub use exchange::{Answer, Call, Exchange, Finish, Next, Part, Step};

@@ -1,15 +1,14 @@
 use std::{
     collections::BTreeSet,
-    ops::Range,
     sync::{Arc, LazyLock},
 };
 
-use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
     Definition,
     schema::{self, Unfit},
+    written::Written,
 };
 use crate::api::Api;
 
@@ -46,24 +45,23 @@ struct Forms {
 /// The tools of one API.
 #[derive(Debug, Default)]
 pub(super) struct Form {
-    /// The elements of `tools`, with commas between them.
-    text: Bytes,
+    written: Written,
     tools: Vec<Rendered>,
     names: Arc<BTreeSet<String>>,
     refused: Vec<Refused>,
 }
 
-/// A tool, and where it lies in the text.
+/// A tool, as an element of `tools`.
 #[derive(Debug)]
 struct Rendered {
     name: String,
-    span: Range<usize>,
+    json: String,
 }
 
 /// Those tools of a form that a request gets.
 #[derive(Debug)]
 pub(super) struct Selection {
-    pub(super) text: Bytes,
+    pub(super) written: Written,
     pub(super) names: Arc<BTreeSet<String>>,
     /// How many did not fit into the limit.
     pub(super) left_out: usize,
@@ -111,7 +109,6 @@ impl Form {
     fn new(api: Api, tools: &[Definition]) -> Form {
         let mut form = Form::default();
         let mut names = BTreeSet::new();
-        let mut text = String::new();
         for tool in tools {
             let json = match render(api, tool) {
                 Ok(_) if names.contains(&tool.name) => Err(Unfit::Repeated),
@@ -119,37 +116,24 @@ impl Form {
             };
             match json {
                 Ok(json) => {
-                    if !text.is_empty() {
-                        text.push(',');
-                    }
-                    let start = text.len();
-                    text.push_str(&json);
-                    form.tools.push(Rendered { name: tool.name.clone(), span: start..text.len() });
+                    form.tools.push(Rendered { name: tool.name.clone(), json });
                     names.insert(tool.name.clone());
                 }
                 Err(reason) => form.refused.push(Refused { name: tool.name.clone(), reason }),
             }
         }
-        form.text = text.into_boxed_str().into_boxed_bytes().into();
+        form.written = write(&form.tools);
         form.names = Arc::new(names);
         form
-    }
-
-    /// What all names begin with.
-    pub(super) fn prefix(&self) -> &str {
-        let (Some(first), Some(last)) = (self.names.first(), self.names.last()) else { return "" };
-        // Of sorted names, the first and the last have the least in common; they are ASCII.
-        let common = first.bytes().zip(last.bytes()).take_while(|(a, b)| a == b).count();
-        &first[..common]
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.tools.is_empty()
     }
 
-    /// All tools, as text; and their names.
-    pub(super) fn whole(&self) -> (&Bytes, &Arc<BTreeSet<String>>) {
-        (&self.text, &self.names)
+    /// All tools, and their names.
+    pub(super) fn whole(&self) -> (&Written, &Arc<BTreeSet<String>>) {
+        (&self.written, &self.names)
     }
 
     /// How many there are.
@@ -167,11 +151,15 @@ impl Form {
         let free: Vec<_> = self.tools.iter().filter(|tool| !taken(&tool.name)).collect();
         let fitting = &free[..free.len().min(limit)];
         Selection {
-            text: fitting.iter().map(|tool| &self.text[tool.span.clone()]).collect::<Vec<_>>().join(&b',').into(),
+            written: write(fitting.iter().copied()),
             names: Arc::new(fitting.iter().map(|tool| tool.name.clone()).collect()),
             left_out: free.len() - fitting.len(),
         }
     }
+}
+
+fn write<'r>(tools: impl IntoIterator<Item = &'r Rendered>) -> Written {
+    Written::new(&tools.into_iter().map(|tool| tool.json.as_str()).collect::<Vec<_>>().join(","))
 }
 
 /// The tool as an element of `tools`.
@@ -207,7 +195,8 @@ mod tests {
     const SCHEMA: &str = r#"{"type":"object","properties":{"b":{"type":"string"},"a":{}},"required":["b"]}"#;
 
     fn text(api: Api, tools: impl IntoIterator<Item = Definition>) -> String {
-        String::from_utf8(Toolset::new(tools).form(api).text.to_vec()).unwrap()
+        let array = Toolset::new(tools).form(api).written.array();
+        String::from_utf8(array[1..array.len() - 1].to_vec()).unwrap()
     }
 
     #[test]

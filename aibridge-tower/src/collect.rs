@@ -1,4 +1,4 @@
-//! Buffers a request's body up to a limit.
+//! Buffers a body up to a limit.
 
 use std::{
     future::Future,
@@ -12,19 +12,22 @@ use pin_project_lite::pin_project;
 
 use crate::BoxError;
 
-/// What is reserved at most because a request says it is long; the rest grows as it arrives.
+/// What is reserved at most because a body says it is long; the rest grows as it arrives.
 const RESERVE: u64 = 4 * 1024 * 1024;
 
 /// Why a body was not buffered.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum CollectError {
+    #[error("larger than can be read as a whole")]
     TooLarge,
-    Broken(BoxError),
+    #[error("the body broke off")]
+    Broken(#[source] BoxError),
 }
 
 pin_project! {
-    /// Resolves to the whole body.
+    /// Resolves to the whole body; or to what there is of it, and why it is not the whole.
     #[derive(Debug)]
+    #[project = CollectProj]
     pub(crate) struct Collect<B> {
         #[pin]
         body: B,
@@ -46,20 +49,23 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    type Output = Result<Bytes, CollectError>;
+    type Output = Result<Bytes, (Bytes, CollectError)>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if this.body.size_hint().lower() > *this.limit as u64 {
-            return Poll::Ready(Err(CollectError::TooLarge));
+            return Poll::Ready(Err((this.part(), CollectError::TooLarge)));
         }
         while let Some(frame) = ready!(this.body.as_mut().poll_frame(cx)) {
-            let frame = frame.map_err(|error| CollectError::Broken(error.into()));
-            // Trailers of a request have no meaning to any provider.
-            let Ok(data) = frame?.into_data() else { continue };
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) => return Poll::Ready(Err((this.part(), CollectError::Broken(error.into())))),
+            };
+            // Trailers have no meaning in any of the APIs.
+            let Ok(data) = frame.into_data() else { continue };
             let held = this.first.as_ref().map_or(0, Bytes::len) + this.rest.len();
             if held + data.len() > *this.limit {
-                return Poll::Ready(Err(CollectError::TooLarge));
+                return Poll::Ready(Err((this.part(), CollectError::TooLarge)));
             }
             match this.first.take() {
                 None if this.rest.is_empty() => *this.first = Some(data),
@@ -74,7 +80,14 @@ where
                 }
             }
         }
-        let rest = std::mem::take(this.rest);
-        Poll::Ready(Ok(this.first.take().unwrap_or_else(|| rest.freeze())))
+        Poll::Ready(Ok(this.part()))
+    }
+}
+
+impl<B> CollectProj<'_, B> {
+    /// What has been read.
+    fn part(&mut self) -> Bytes {
+        let rest = std::mem::take(self.rest);
+        self.first.take().unwrap_or_else(|| rest.freeze())
     }
 }
