@@ -1,9 +1,9 @@
 //! Facts that travel in a request's extensions.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use aibridge_providers::{
-    api::Format,
+    api::{Format, tools::Names},
     bedrock::{NativeCall, Protocol, upstream_model},
     provider::{Endpoint, Instance, headers},
 };
@@ -94,7 +94,7 @@ pub(crate) struct Added(pub(crate) Arc<[(http::HeaderName, http::HeaderValue)]>)
 /// The tools that the gateway added to the request: inserted by [`Tools`](crate::tools::Tools), which records their calls,
 /// and read by [`Record`](crate::record::Record), which then does not.
 #[derive(Clone, Debug)]
-pub(crate) struct Injected(pub(crate) Arc<BTreeSet<String>>);
+pub(crate) struct Injected(pub(crate) Names);
 
 /// Which call of the provider a request is: inserted by [`Record`](crate::record::Record), read by
 /// [`Dump`](crate::dump::Dump).

@@ -1,6 +1,10 @@
 //! What clients have not seen of their conversations.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
 
 use aibridge_providers::api::tools::Kept;
 use moka::sync::Cache;
@@ -9,15 +13,15 @@ use uuid::Uuid;
 /// How long after its last use.
 const KEPT_FOR: Duration = Duration::from_secs(3600);
 
-/// How many actors are remembered to have anything kept.
-const MAX_ACTORS: u64 = 100_000;
+/// Of how many actors it is known that they have something, before those are looked for that have nothing any more.
+const MANY_ACTORS: usize = 10_000;
 
 /// Hidden turns, each actor's own.
 #[derive(Clone)]
 pub(super) struct History {
     kept: Cache<(Uuid, String), Arc<Kept>>,
-    /// Who has anything: to look it up, a conversation has to be searched for ids.
-    actors: Cache<Uuid, ()>,
+    /// Who has anything, and since when it is not used: to look it up, a conversation has to be searched for ids.
+    actors: Arc<RwLock<HashMap<Uuid, Instant>>>,
 }
 
 impl History {
@@ -30,13 +34,13 @@ impl History {
             .max_capacity(max_bytes)
             .time_to_idle(KEPT_FOR)
             .build();
-        let actors = Cache::builder().max_capacity(MAX_ACTORS).time_to_idle(KEPT_FOR).build();
-        History { kept, actors }
+        History { kept, actors: Arc::default() }
     }
 
     /// Whether anything may be there for the actor.
     pub(super) fn has(&self, actor: Uuid) -> bool {
-        self.actors.get(&actor).is_some()
+        let actors = self.actors.read().unwrap_or_else(PoisonError::into_inner);
+        actors.get(&actor).is_some_and(|used| used.elapsed() < KEPT_FOR)
     }
 
     pub(super) fn keep(&self, actor: Uuid, kept: Kept) {
@@ -44,10 +48,20 @@ impl History {
         for key in &kept.keys {
             self.kept.insert((actor, key.clone()), kept.clone());
         }
-        self.actors.insert(actor, ());
+        self.used(actor);
     }
 
     pub(super) fn find(&self, actor: Uuid, key: &str) -> Option<Arc<Kept>> {
-        self.kept.get(&(actor, key.to_owned()))
+        let found = self.kept.get(&(actor, key.to_owned()))?;
+        self.used(actor);
+        Some(found)
+    }
+
+    fn used(&self, actor: Uuid) {
+        let mut actors = self.actors.write().unwrap_or_else(PoisonError::into_inner);
+        actors.insert(actor, Instant::now());
+        if actors.len() % MANY_ACTORS == 0 {
+            actors.retain(|_, used| used.elapsed() < KEPT_FOR);
+        }
     }
 }

@@ -1,11 +1,9 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use aibridge_mcp::ToolSource;
-use aibridge_providers::api::tools::Toolset;
-use moka::sync::Cache;
 use tower_layer::Layer;
 
-use super::{Tools, history::History, metrics::Metrics};
+use super::{Tools, history::History, metrics::Metrics, rendered::Rendered};
 
 /// Adds [`Tools`].
 #[derive(Clone)]
@@ -20,22 +18,20 @@ pub(super) struct Settings {
     pub(super) max_rounds: usize,
     pub(super) parallel: usize,
     pub(super) history: History,
-    /// What is written out for requests, by the toolbox's fingerprint: most actors have the same tools.
-    pub(super) rendered: Cache<[u8; 32], Toolset>,
+    pub(super) rendered: Rendered,
     pub(super) metrics: Metrics,
 }
 
 impl ToolsLayer {
     /// Gives the tools of `source`, at most 25 rounds a request and 8 calls at a time.
     pub fn new(source: impl ToolSource) -> ToolsLayer {
-        let rendered = Cache::builder().max_capacity(1000).time_to_idle(Duration::from_secs(3600)).build();
         ToolsLayer {
             settings: Some(Settings {
                 source: Arc::new(source),
                 max_rounds: 25,
                 parallel: 8,
                 history: History::new(64 << 20),
-                rendered,
+                rendered: Rendered::default(),
                 metrics: Metrics::new(),
             }),
         }

@@ -44,6 +44,7 @@ mod history;
 mod layer;
 mod metrics;
 mod prepare;
+mod rendered;
 mod round;
 mod service;
 mod turn;

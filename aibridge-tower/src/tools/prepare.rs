@@ -1,12 +1,7 @@
 //! Tools into the request.
 
-use std::{collections::BTreeSet, sync::Arc};
-
-use aibridge_mcp::{Listed, Toolbox};
-use aibridge_providers::api::{
-    Api,
-    tools::{self, Definition, Refused, Toolset},
-};
+use aibridge_mcp::Toolbox;
+use aibridge_providers::api::tools::{self, Names};
 use http::Request;
 use uuid::Uuid;
 
@@ -16,12 +11,7 @@ use crate::{ProviderRoute, context::Injected, parse::AiBody};
 impl Settings {
     /// Puts back what the client has not seen of its conversation, then adds tools. Returns the names of those added, or
     /// `None` if the request gets none.
-    pub(super) fn prepare(
-        &self,
-        actor: Uuid,
-        request: &mut Request<AiBody>,
-        toolbox: &Toolbox,
-    ) -> Option<Arc<BTreeSet<String>>> {
+    pub(super) fn prepare(&self, actor: Uuid, request: &mut Request<AiBody>, toolbox: &Toolbox) -> Option<Names> {
         let api = request.body().api();
         if self.history.has(actor) {
             let restored = request
@@ -32,7 +22,7 @@ impl Settings {
                 AiBody::edit(request, restored);
             }
         }
-        let toolset = self.toolset(toolbox);
+        let toolset = self.rendered.of(toolbox);
         if toolset.is_empty() {
             return None;
         }
@@ -49,33 +39,5 @@ impl Settings {
         AiBody::splice(request, injected.body);
         request.extensions_mut().insert(Injected(injected.names.clone()));
         Some(injected.names)
-    }
-
-    fn toolset(&self, toolbox: &Toolbox) -> Toolset {
-        if toolbox.listed.is_empty() {
-            return Toolset::default();
-        }
-        self.rendered.get_with(toolbox.fingerprint, || {
-            let toolset = Toolset::new(toolbox.listed.iter().map(definition));
-            for api in [Api::Messages, Api::Chat, Api::Responses] {
-                for Refused { name, reason, .. } in toolset.refused(api) {
-                    tracing::warn!(
-                        tool = name,
-                        api = api.as_str(),
-                        %reason,
-                        "a tool is not given to models, because the provider would refuse it"
-                    );
-                }
-            }
-            toolset
-        })
-    }
-}
-
-fn definition(listed: &Listed) -> Definition {
-    let definition = Definition::new(&listed.name, listed.input_schema.to_string());
-    match &listed.description {
-        Some(text) => definition.description(text),
-        None => definition,
     }
 }

@@ -1,12 +1,12 @@
 //! One request of a client's, from its first round to its last.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use aibridge_mcp::Toolbox;
 use aibridge_providers::{
     api::{
         Refusal,
-        tools::{Answer, Call, Exchange, Finish},
+        tools::{Answer, Call, Exchange, Finish, Names},
     },
     json::Document,
 };
@@ -38,7 +38,7 @@ impl<S> Turn<S> {
         settings: Arc<Settings>,
         actor: Uuid,
         toolbox: Arc<Toolbox>,
-        names: Arc<BTreeSet<String>>,
+        names: Names,
         request: &Request<AiBody>,
     ) -> Turn<S> {
         let (head, body) = request.clone().into_parts();

@@ -1,5 +1,6 @@
 use std::{
     fmt,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -21,6 +22,11 @@ use crate::{BoxError, context::final_headers, parse::AiBody, passthrough};
 ///
 /// `B` is the body of requests that are only passed through.
 pub struct Upstream<B> {
+    /// Every layer above may clone the service for each request.
+    shared: Arc<Shared<B>>,
+}
+
+struct Shared<B> {
     client: Client<HttpsConnector<HttpConnector>, RequestBody<B>>,
     header_timeout: Duration,
 }
@@ -105,7 +111,7 @@ impl UpstreamBuilder {
             .http2_keep_alive_interval(Duration::from_secs(30))
             .http2_keep_alive_while_idle(false)
             .build(connector);
-        Ok(Upstream { client, header_timeout: self.header_timeout })
+        Ok(Upstream { shared: Arc::new(Shared { client, header_timeout: self.header_timeout }) })
     }
 }
 
@@ -126,7 +132,7 @@ impl<B> Upstream<B> {
         }
         // The client's HTTP version is not the provider's.
         head.version = http::Version::HTTP_11;
-        ResponseFuture::new(self.client.request(Request::from_parts(head, body)), self.header_timeout)
+        ResponseFuture::new(self.shared.client.request(Request::from_parts(head, body)), self.shared.header_timeout)
     }
 }
 
@@ -202,7 +208,7 @@ impl<B> Upstream<B> {
 
 impl<B> Clone for Upstream<B> {
     fn clone(&self) -> Upstream<B> {
-        Upstream { client: self.client.clone(), header_timeout: self.header_timeout }
+        Upstream { shared: self.shared.clone() }
     }
 }
 
@@ -214,6 +220,6 @@ impl<B> Clone for Parsed<B> {
 
 impl<B> fmt::Debug for Upstream<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upstream").field("header_timeout", &self.header_timeout).finish_non_exhaustive()
+        f.debug_struct("Upstream").field("header_timeout", &self.shared.header_timeout).finish_non_exhaustive()
     }
 }

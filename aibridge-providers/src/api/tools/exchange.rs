@@ -1,9 +1,9 @@
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::fmt;
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::{Kept, names};
+use super::{Kept, Names};
 use crate::{
     api::{Api, chat, messages, responses},
     json::Document,
@@ -90,19 +90,19 @@ pub struct Finish {
 /// Either [`feed`](Exchange::feed) and [`end_stream`](Exchange::end_stream), or [`reply`](Exchange::reply), for each round.
 pub struct Exchange {
     api: Api,
-    names: Arc<BTreeSet<String>>,
+    names: Names,
     /// From the first reply on that may call one of them.
     rounds: Option<Box<dyn Dialect>>,
 }
 
 impl Exchange {
     /// Begins an exchange in `api` whose request was given the tools `names`.
-    pub fn new(api: Api, names: Arc<BTreeSet<String>>) -> Exchange {
+    pub fn new(api: Api, names: Names) -> Exchange {
         Exchange { api, names, rounds: None }
     }
 
     fn rounds(&mut self) -> &mut dyn Dialect {
-        let names = &self.names;
+        let names = self.names.all();
         &mut **self.rounds.get_or_insert_with(|| match self.api {
             Api::Messages => Box::new(messages::Rounds::new(names.clone())),
             Api::Chat => Box::new(chat::Rounds::new(names.clone())),
@@ -124,7 +124,7 @@ impl Exchange {
     /// Takes a round's blocking reply, plain.
     pub fn reply(&mut self, body: Bytes) -> Step {
         // Most replies call none of them. Such a first one is the client's as it is.
-        if self.rounds.is_none() && !names::may_occur(&self.names, &body) {
+        if self.rounds.is_none() && !self.names.may_occur(&body) {
             return Step { calls: Vec::new(), next: Next::End(Finish { bytes: body, kept: None }) };
         }
         self.rounds().reply(body)

@@ -1,8 +1,8 @@
-use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, ops::Range};
 
 use memchr::memmem;
 
-use super::{Toolset, names, toolset::Form, written::Written};
+use super::{Names, Toolset, toolset::Form, written::Written};
 use crate::{
     api::{Api, Facts, turn::has},
     json::{Document, Spliced, Value},
@@ -21,9 +21,8 @@ const ADDITIONAL_TOOLS: &str = "additional_tools";
 pub struct Injected {
     /// The request's body.
     pub body: Spliced,
-    /// The names of the tools that were added, exactly as the model is given them. None, if there was room for none;
-    /// the body is the client's own then.
-    pub names: Arc<BTreeSet<String>>,
+    /// The names of the tools that were added. None, if there was room for none; the body is the client's own then.
+    pub names: Names,
     /// How many were left out, because the provider takes only so many: 128 in Chat and Responses, the client's own
     /// included.
     pub left_out: usize,
@@ -64,7 +63,7 @@ pub fn inject(api: Api, document: &Document, facts: &Facts, tools: &Toolset) -> 
     let taken: BTreeSet<_> = client.names.iter().filter(|name| form.has(name)).collect();
     if taken.is_empty() && form.len() <= room {
         let (written, names) = form.whole();
-        return Some(Injected { body: client.place.fill(document, written), names: Arc::clone(names), left_out: 0 });
+        return Some(Injected { body: client.place.fill(document, written), names: names.clone(), left_out: 0 });
     }
     let selection = form.select(|name| taken.iter().any(|taken| *taken == name), room);
     if selection.names.is_empty() {
@@ -110,7 +109,7 @@ impl<'d> Client<'d> {
         let mut client = Client { names: Vec::new(), count: 0, place: Place::Absent };
         for tools in top.iter().chain(&additional) {
             // The tools of an agent are a good part of its request: they are looked at one by one only where it matters.
-            let named_alike = names::may_occur(form.whole().1, tools.text());
+            let named_alike = form.whole().1.may_occur(tools.text());
             if !named_alike && api == Api::Messages {
                 continue;
             }

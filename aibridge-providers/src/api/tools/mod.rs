@@ -52,6 +52,7 @@ pub use definition::Definition;
 pub use exchange::{Answer, Call, Exchange, Finish, Next, Part, Step};
 pub use inject::{Injected, inject};
 pub use kept::{Kept, restore};
+pub use names::Names;
 pub use schema::Unfit;
 pub use toolset::{Refused, Toolset};
 

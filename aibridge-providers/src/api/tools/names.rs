@@ -1,15 +1,69 @@
-//! The names of injected tools, in JSON of somebody else's.
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
-use std::collections::BTreeSet;
+use memchr::memmem::Finder;
 
-use memchr::memmem;
+/// The names of the tools that a request was given, exactly as the model knows them. Cheap to clone.
+#[derive(Clone)]
+pub struct Names(Arc<Known>);
 
-/// Whether one of `names` may be in `json`, as a string or a part of one. A quick look, without reading: `false` is
-/// certain.
-///
-/// Names are ASCII, so that whoever escapes a character of one writes it as `\u00..` (RFC 8259, section 7).
-pub(super) fn may_occur(names: &BTreeSet<String>, json: &[u8]) -> bool {
-    memmem::find(json, prefix(names).as_bytes()).is_some() || memmem::find(json, br"\u00").is_some()
+struct Known {
+    all: Arc<BTreeSet<String>>,
+    /// What they all begin with.
+    common: Finder<'static>,
+}
+
+/// How an escaped character of a name begins: names are ASCII (RFC 8259, section 7).
+static ESCAPED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br"\u00"));
+
+impl Names {
+    /// Whether `name` is one of them.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.all.contains(name)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.all.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.all.len()
+    }
+
+    pub(super) fn all(&self) -> &Arc<BTreeSet<String>> {
+        &self.0.all
+    }
+
+    /// Whether one of them may be in `json`, as a string or a part of one. A quick look, without reading: `false` is
+    /// certain.
+    pub(super) fn may_occur(&self, json: &[u8]) -> bool {
+        self.0.common.find(json).is_some() || ESCAPED.find(json).is_some()
+    }
+}
+
+impl FromIterator<String> for Names {
+    fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Names {
+        let all = BTreeSet::from_iter(names);
+        let common = Finder::new(prefix(&all)).into_owned();
+        Names(Arc::new(Known { all: Arc::new(all), common }))
+    }
+}
+
+impl Default for Names {
+    fn default() -> Names {
+        Names::from_iter([])
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.all.fmt(f)
+    }
 }
 
 /// What all names begin with.
@@ -26,7 +80,7 @@ mod tests {
 
     #[test]
     fn what_is_said_not_to_occur_does_not() {
-        let names: BTreeSet<_> = ["bmcp_a_one", "bmcp_a_two"].map(str::to_owned).into();
+        let names: Names = ["bmcp_a_one", "bmcp_a_two"].map(str::to_owned).into_iter().collect();
         for (json, expected) in [
             (r#"{"name":"bmcp_a_two"}"#, true),
             (r#"{"name":"\u0062mcp_a_two"}"#, true),
@@ -34,10 +88,9 @@ mod tests {
             (r#"{"name":"bmcp_a","text":"\u2013 \\n"}"#, false),
             ("", false),
         ] {
-            assert_eq!(may_occur(&names, json.as_bytes()), expected, "{json}");
+            assert_eq!(names.may_occur(json.as_bytes()), expected, "{json}");
         }
-        let unlike = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
-        assert!(may_occur(&unlike, b"{}"), "names with nothing in common may be anywhere");
-        assert_eq!(prefix(&names), "bmcp_a_");
+        let unlike: Names = ["a", "b"].map(str::to_owned).into_iter().collect();
+        assert!(unlike.may_occur(b"{}"), "names with nothing in common may be anywhere");
     }
 }

@@ -6,7 +6,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    Definition,
+    Definition, Names,
     schema::{self, Unfit},
     written::Written,
 };
@@ -47,7 +47,7 @@ struct Forms {
 pub(super) struct Form {
     written: Written,
     tools: Vec<Rendered>,
-    names: Arc<BTreeSet<String>>,
+    names: Names,
     refused: Vec<Refused>,
 }
 
@@ -62,7 +62,7 @@ struct Rendered {
 #[derive(Debug)]
 pub(super) struct Selection {
     pub(super) written: Written,
-    pub(super) names: Arc<BTreeSet<String>>,
+    pub(super) names: Names,
     /// How many did not fit into the limit.
     pub(super) left_out: usize,
 }
@@ -123,7 +123,7 @@ impl Form {
             }
         }
         form.written = write(&form.tools);
-        form.names = Arc::new(names);
+        form.names = names.into_iter().collect();
         form
     }
 
@@ -132,7 +132,7 @@ impl Form {
     }
 
     /// All tools, and their names.
-    pub(super) fn whole(&self) -> (&Written, &Arc<BTreeSet<String>>) {
+    pub(super) fn whole(&self) -> (&Written, &Names) {
         (&self.written, &self.names)
     }
 
@@ -152,7 +152,7 @@ impl Form {
         let fitting = &free[..free.len().min(limit)];
         Selection {
             written: write(fitting.iter().copied()),
-            names: Arc::new(fitting.iter().map(|tool| tool.name.clone()).collect()),
+            names: fitting.iter().map(|tool| tool.name.clone()).collect(),
             left_out: free.len() - fitting.len(),
         }
     }
@@ -229,7 +229,7 @@ mod tests {
             Definition::new("", SCHEMA),
             Definition::new("n".repeat(65), SCHEMA),
         ]);
-        let names = |api| tools.form(api).names.iter().cloned().collect::<Vec<_>>().join(" ");
+        let names = |api| tools.form(api).names.all().iter().cloned().collect::<Vec<_>>().join(" ");
         assert_eq!(names(Api::Messages), "enumerated good");
         assert_eq!((names(Api::Chat), names(Api::Responses)), ("good".to_owned(), "good".to_owned()));
         let refused: Vec<_> = tools.refused(Api::Chat).iter().map(|it| (it.name.as_str(), it.reason.clone())).collect();

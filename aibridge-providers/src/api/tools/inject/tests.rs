@@ -56,7 +56,7 @@ fn assert_injected(api: Api, request: &str, expected: &str) {
     let injected = injected_by(api, request, &tools).expect("a request that gets tools");
     let both = format!("{},{}", element(api, "a"), element(api, "b"));
     assert_eq!(injected.body.document().bytes(), &expected.replace('+', &both), "{request}");
-    assert!(Arc::ptr_eq(&injected.names, tools.form(api).whole().1), "the names are shared");
+    assert!(std::sync::Arc::ptr_eq(injected.names.all(), tools.form(api).whole().1.all()), "the names are shared");
     assert_eq!(injected.left_out, 0);
 }
 
@@ -162,7 +162,7 @@ fn a_tool_whose_name_the_client_uses_is_left_out() {
     ] {
         let injected = injected_by(api, request, &tools).unwrap();
         let names: BTreeSet<_> = own.split(' ').map(str::to_owned).collect();
-        assert_eq!(*injected.names, names, "{request}");
+        assert_eq!(**injected.names.all(), names, "{request}");
         let text: Vec<_> = names.iter().map(|name| element(api, name)).collect();
         let body = std::str::from_utf8(injected.body.document().bytes()).unwrap();
         assert_eq!(body.len() - request.len(), text.join(",").len() + 1);
@@ -195,7 +195,7 @@ fn ours_are_cut_from_the_end_where_a_provider_takes_128_tools() {
         for api in [Api::Chat, Api::Responses] {
             let injected = injected_by(api, &request, &tools).unwrap();
             assert_eq!((injected.names.len(), injected.left_out), (room, 200 - room));
-            assert!(injected.names.iter().eq(&names[..room]));
+            assert!(injected.names.all().iter().eq(&names[..room]));
             assert_eq!(*injected.body.document().bytes() == request, room == 0);
         }
         let injected = injected_by(Api::Messages, &request, &tools).unwrap();

@@ -24,7 +24,7 @@ const REQUEST: &str = r#"{"model": "m", "messages": [ {"role":"user","content":"
 
 fn exchange() -> Exchange {
     let names = ["bmcp_a", "bmcp_ab", "bmcp_b"].map(str::to_owned);
-    Exchange::new(Api::Chat, Arc::new(BTreeSet::from(names)))
+    Exchange::new(Api::Chat, names.into_iter().collect())
 }
 
 fn document(bytes: &[u8]) -> Document {
