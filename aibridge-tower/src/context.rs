@@ -111,17 +111,17 @@ pub(crate) struct Round {
 pub(crate) struct Signed;
 
 /// The headers that go to the provider, of a request as it reached the innermost layer.
-pub(crate) fn final_headers(headers: &http::HeaderMap, extensions: &http::Extensions) -> http::HeaderMap {
+pub(crate) fn final_headers(mut headers: http::HeaderMap, extensions: &http::Extensions) -> http::HeaderMap {
     if extensions.get::<Signed>().is_some() {
-        return headers.clone();
+        return headers;
     }
-    let mut kept = headers::to_provider(headers);
+    headers::to_provider(&mut headers);
     if let Some(Added(added)) = extensions.get::<Added>() {
         for (name, value) in added.iter() {
-            kept.insert(name.clone(), value.clone());
+            headers.insert(name.clone(), value.clone());
         }
     }
-    kept
+    headers
 }
 
 /// The error format to refuse a request in.

@@ -106,8 +106,8 @@ mod tests {
     use crate::subject::PATH;
     use crate::{provider, relay};
 
-    /// Runs `test` with a relay in front of a provider.
-    async fn through_relay<F: Future>(test: impl FnOnce(Endpoint) -> F) -> F::Output {
+    /// Runs `test` with a relay in front of a provider, which sends as many bytes more.
+    async fn through_relay<F: Future>(add: usize, test: impl FnOnce(Endpoint) -> F) -> F::Output {
         let listen = || TcpListener::bind(("127.0.0.1", 0));
         let provider = listen().await.expect("a port is free");
         let upstream = provider.local_addr().expect("it is bound").to_string();
@@ -117,7 +117,7 @@ mod tests {
         tokio::select! {
             output = test(Endpoint { address, path: PATH.into(), token: "t".into() }) => output,
             _ = provider::serve(provider) => unreachable!("the provider serves for ever"),
-            _ = relay::serve(relay, upstream.expect("it is a URI")) => unreachable!("the relay serves for ever"),
+            _ = relay::serve(relay, upstream.expect("it is a URI"), add) => unreachable!("the relay serves for ever"),
         }
     }
 
@@ -127,26 +127,28 @@ mod tests {
 
     #[tokio::test]
     async fn replies_come_through_the_relay_complete() {
-        through_relay(async |endpoint| {
-            let mut connection = Connection::connect(endpoint.address).await.expect("it listens");
-            let reply = inputs::reply(Format::Messages).len();
-            for (fields, body, expected) in [
-                ("", inputs::small_request(false), reply),
-                ("", inputs::large_request(false), reply),
-                ("", inputs::large_request(true), stream_length(EVENTS)),
-                ("x-load-events: 7\r\nx-load-gap-ms: 1\r\n", inputs::small_request(true), stream_length(7)),
-            ] {
-                let timing = Call::new(&endpoint, fields, &body, expected).perform(&mut connection).await;
-                let timing = timing.expect("one connection serves all of them");
-                assert!(timing.first_byte <= timing.latency);
-            }
-        })
-        .await;
+        for add in [0, 9_000] {
+            through_relay(add, async |endpoint| {
+                let mut connection = Connection::connect(endpoint.address).await.expect("it listens");
+                let reply = inputs::reply(Format::Messages).len();
+                for (fields, body, expected) in [
+                    ("", inputs::small_request(false), reply),
+                    ("", inputs::large_request(false), reply),
+                    ("", inputs::large_request(true), stream_length(EVENTS)),
+                    ("x-load-events: 7\r\nx-load-gap-ms: 1\r\n", inputs::small_request(true), stream_length(7)),
+                ] {
+                    let timing = Call::new(&endpoint, fields, &body, expected).perform(&mut connection).await;
+                    let timing = timing.expect("one connection serves all of them");
+                    assert!(timing.first_byte <= timing.latency);
+                }
+            })
+            .await;
+        }
     }
 
     #[tokio::test]
     async fn held_stream_opens_and_stays_open() {
-        through_relay(async |endpoint| {
+        through_relay(0, async |endpoint| {
             let mut connection = Connection::connect(endpoint.address).await.expect("it listens");
             let first = inputs::events(Format::Messages, EVENTS)[0].len();
             let call = Call::new(&endpoint, "x-load-hold: 1\r\n", &inputs::small_request(true), first);
@@ -157,7 +159,7 @@ mod tests {
 
     #[tokio::test]
     async fn reply_of_another_length_or_status_is_an_error() {
-        through_relay(async |endpoint| {
+        through_relay(0, async |endpoint| {
             let mut connection = Connection::connect(endpoint.address).await.expect("it listens");
             let body = inputs::small_request(false);
             let error = Call::new(&endpoint, "", &body, 1).perform(&mut connection).await.expect_err("one byte");

@@ -34,6 +34,9 @@ enum Command {
         /// `http://host:port` of the upstream.
         #[arg(long)]
         upstream: http::Uri,
+        /// Sends as many blanks more before every request's body.
+        #[arg(long, default_value_t = 0)]
+        add: usize,
     },
     /// Serves MCP tools that nobody calls.
     Tools {
@@ -79,10 +82,10 @@ impl Cli {
             Command::Provider { listen } => {
                 single()?.block_on(async { provider::serve(TcpListener::bind(listen).await?).await })
             }
-            Command::Relay { listen, upstream } => {
+            Command::Relay { listen, upstream, add } => {
                 // Two workers, as the gateway has on the two cores that the aims are written for.
                 let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-                runtime.block_on(async { relay::serve(TcpListener::bind(listen).await?, upstream).await })
+                runtime.block_on(async { relay::serve(TcpListener::bind(listen).await?, upstream, add).await })
             }
             Command::Tools { listen, count } => {
                 single()?.block_on(async { tools::serve(TcpListener::bind(listen).await?, count).await })

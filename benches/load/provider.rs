@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use aibridge_benches::inputs::{self, Format};
+use memchr::memmem;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -146,7 +147,7 @@ fn wants_stream(body: &[u8]) -> bool {
     let first = &body[..body.len().min(4096)];
     let last = &body[body.len().saturating_sub(4096)..];
     [first, last].into_iter().any(|part| {
-        let Some(at) = part.windows(KEY.len()).position(|bytes| bytes == KEY) else { return false };
+        let Some(at) = memmem::find(part, KEY) else { return false };
         let mut rest = part[at + KEY.len()..].iter().filter(|byte| !byte.is_ascii_whitespace());
         rest.next() == Some(&b':') && rest.next() == Some(&b't')
     })

@@ -47,8 +47,8 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Adds a row for each subject: the relay, the gateway, which is compared with it, and the gateway with tools, which is
-    /// compared with the one without.
+    /// Adds a row for each subject: the relay, the gateway, which is compared with it, the gateway with tools, which is
+    /// compared with the one without, and the relay that sends as many bytes, which is compared with the first.
     pub(crate) fn add(&mut self, load: &Load, outcomes: &[(&'static str, Outcome)]) {
         let mut before = Vec::new();
         for (name, outcome) in outcomes {
@@ -56,8 +56,9 @@ impl Report {
             let comparison = match before[..] {
                 [] => ["-".into(), "-".into()],
                 [relay] => compare(load, load.aim, figure, relay),
-                [.., gateway] if load.figure == Figure::FirstByte => compare(load, gateway * 0.1, figure, gateway),
-                [.., gateway] => compare(load, 1.1, figure, gateway),
+                [_, gateway] if load.figure == Figure::FirstByte => compare(load, gateway * 0.1, figure, gateway),
+                [_, gateway] => compare(load, 1.1, figure, gateway),
+                [relay, ..] => [compare(load, 0.0, figure, relay)[0].clone(), "-".into()],
             };
             before.push(figure);
             let [requests, p50, p99, first_p50, first_p99, cpu, rss, stream] = cells(outcome);

@@ -12,7 +12,7 @@ use crate::loads::{Figure, Load};
 use crate::measure::Samples;
 use crate::report::{Outcome, Report};
 use crate::subject::{Environment, Subject};
-use crate::{memory, subject};
+use crate::{memory, subject, tools};
 
 /// Runs everything that was asked for and prints the table.
 ///
@@ -50,7 +50,7 @@ async fn all(options: &Options) -> anyhow::Result<()> {
     let (mut report, mut failed) = (Report::default(), Vec::new());
     for load in &loads {
         eprintln!("{} ...", load.name);
-        match measure(load, provider, &gateways, options.seconds).await {
+        match measure(load, provider, &gateways, options).await {
             Ok(outcomes) => report.add(load, &outcomes),
             Err(error) => {
                 eprintln!("{} failed: {error:#}", load.name);
@@ -70,16 +70,19 @@ async fn measure(
     load: &Load,
     provider: SocketAddr,
     gateways: &[Gateway],
-    seconds: u16,
+    options: &Options,
 ) -> anyhow::Result<Vec<(&'static str, Outcome)>> {
     let environment: Environment = if load.figure == Figure::Memory { memory::ENVIRONMENT } else { &[] };
-    let mut subjects = vec![subject::relay(provider, environment).await?];
+    let mut subjects = vec![subject::relay(provider, environment, 0).await?];
     for gateway in gateways {
         subjects.push(gateway.start(provider, environment).await?);
     }
+    if let Some(count) = options.tools {
+        subjects.push(subject::relay(provider, environment, tools::bytes(count)).await?);
+    }
     let measured = match load.figure {
         Figure::Memory => streams(&subjects, load).await,
-        Figure::Cpu | Figure::FirstByte => calls(&subjects, load, Duration::from_secs(seconds.into())).await,
+        Figure::Cpu | Figure::FirstByte => calls(&subjects, load, Duration::from_secs(options.seconds.into())).await,
     };
     let outcomes = measured.with_context(|| gateways.iter().map(Gateway::last_words).collect::<Vec<_>>().join("\n"))?;
     let named = subjects.iter().map(|subject| subject.name).zip(outcomes).collect();

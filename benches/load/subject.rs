@@ -55,15 +55,16 @@ pub(crate) async fn tools(count: usize) -> anyhow::Result<(Process, SocketAddr)>
     Ok((process, address))
 }
 
-/// Starts this executable's bare relay.
-pub(crate) async fn relay(provider: SocketAddr, environment: Environment) -> anyhow::Result<Subject> {
+/// Starts this executable's bare relay, which adds as many bytes to every request.
+pub(crate) async fn relay(provider: SocketAddr, environment: Environment, add: usize) -> anyhow::Result<Subject> {
     let address = free_address().await?;
     let mut command = own("relay", address)?;
-    command.arg("--upstream").arg(format!("http://{provider}")).envs(environment.iter().copied());
+    command.arg("--upstream").arg(format!("http://{provider}")).arg("--add").arg(add.to_string());
+    command.envs(environment.iter().copied());
     let mut process = Process::start(&mut command)?;
     process.ready(address).await?;
     let endpoint = Endpoint { address, path: PATH.into(), token: "sk-load".into() };
-    Ok(Subject { name: "relay", process, endpoint })
+    Ok(Subject { name: if add == 0 { "relay" } else { "relay, larger" }, process, endpoint })
 }
 
 fn own(part: &str, address: SocketAddr) -> anyhow::Result<Command> {

@@ -42,6 +42,13 @@ pub(crate) async fn serve(listener: TcpListener, count: usize) -> anyhow::Result
     Ok(axum::serve(listener, Router::new().fallback_service(service)).await?)
 }
 
+/// How many bytes that many of them are in a request.
+pub(crate) fn bytes(count: usize) -> usize {
+    let written =
+        |tool: Tool| json!({"name": tool.name, "description": tool.description, "input_schema": tool.input_schema});
+    json!({"tools": (0..count).map(tool).map(written).collect::<Vec<_>>()}).to_string().len()
+}
+
 /// About the size of what issue trackers and code hosts list: 700 bytes.
 fn tool(number: usize) -> Tool {
     let text = |what: &str| format!("The {what} to look for; names, numbers and addresses are understood. ").repeat(2);

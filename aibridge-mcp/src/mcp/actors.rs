@@ -9,8 +9,9 @@ use uuid::Uuid;
 use super::{
     Context, KnownServer,
     slot::{Sight, Slot},
+    toolboxes::Toolboxes,
 };
-use crate::session::Listing;
+use crate::{Toolbox, session::Listing};
 
 /// The actors who have made requests lately.
 pub(super) struct Actors {
@@ -24,6 +25,8 @@ pub(super) struct Actors {
 pub(super) struct Actor {
     used: Arc<Used>,
     slots: Vec<Arc<Slot>>,
+    /// What the servers listed at the last look, and the toolbox of that.
+    last: Mutex<Option<(Vec<Option<Arc<Listing>>>, Arc<Toolbox>)>>,
 }
 
 /// When the actor made a request last.
@@ -71,7 +74,7 @@ impl Actors {
                 Keeping { actors: self.this.clone(), actor: id, used: used.clone(), idle: self.context.limits.idle };
             Arc::new(Slot::new(self.context.clone(), server.clone(), keeping))
         });
-        let actor = Arc::new(Actor { slots: slots.collect(), used: used.clone() });
+        let actor = Arc::new(Actor { slots: slots.collect(), used: used.clone(), last: Mutex::default() });
         by_id.insert(id, actor.clone());
         actor
     }
@@ -92,8 +95,33 @@ impl Actor {
     /// What the servers list, `None` for each without tools for the actor; or nothing, if something is not known yet.
     /// What is not is being found out.
     pub(super) fn known(&self) -> Option<Vec<Option<Arc<Listing>>>> {
-        let seen: Vec<Sight> = self.slots.iter().map(Slot::look).collect();
-        seen.into_iter().map(|sight| if let Sight::Known(listing) = sight { Some(listing) } else { None }).collect()
+        let mut known = Some(Vec::with_capacity(self.slots.len()));
+        for slot in &self.slots {
+            match slot.look() {
+                Sight::Known(listing) => known.iter_mut().for_each(|known| known.push(listing.clone())),
+                // The others have to be looked at all the same.
+                Sight::Wait(_) => known = None,
+            }
+        }
+        known
+    }
+
+    /// The toolbox of what is [`known`](Actor::known).
+    pub(super) fn toolbox(&self, toolboxes: &Toolboxes) -> Option<Arc<Toolbox>> {
+        let listings = self.known()?;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |(one, other): (&Option<Arc<Listing>>, &Option<Arc<Listing>>)| match (one, other) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        if let Some((before, toolbox)) = &*last
+            && before.iter().zip(&listings).all(same)
+        {
+            return Some(toolbox.clone());
+        }
+        let toolbox = toolboxes.of(&listings);
+        *last = Some((listings, toolbox.clone()));
+        Some(toolbox)
     }
 
     /// What the servers list, as soon as it is known or has taken too long.

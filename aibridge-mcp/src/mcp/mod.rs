@@ -60,7 +60,7 @@ impl Mcp {
 
 impl ToolSource for Mcp {
     fn known(&self, actor: Uuid) -> Option<Arc<Toolbox>> {
-        Some(self.toolboxes.of(&self.actors.actor(actor).known()?))
+        self.actors.actor(actor).toolbox(&self.toolboxes)
     }
 
     fn tools(&self, actor: Uuid) -> BoxFuture<Arc<Toolbox>> {

@@ -4,9 +4,9 @@ use std::mem;
 
 use http::{HeaderMap, HeaderName, header};
 
-/// The headers that go upstream, in the client's order: everything except hop-by-hop headers and those named by
-/// `Connection`, `Host`, `Content-Length`, `Cookie`, `Coder-*`, `X-Coder-*`, `Forwarded`, `X-Forwarded-*`, `X-Real-IP`
-/// and anything spelt like an actor header.
+/// Removes from a client's request what must not reach the provider: hop-by-hop headers and those named by `Connection`,
+/// `Host`, `Content-Length`, `Cookie`, `Coder-*`, `X-Coder-*`, `Forwarded`, `X-Forwarded-*`, `X-Real-IP` and anything
+/// spelt like an actor header. The order of what stays is kept.
 ///
 /// `Authorization` and `X-Api-Key` are left as they are: who authenticates removes the gateway's token. Values of one
 /// name stay in their order; [`HeaderMap`] keeps them next to each other.
@@ -15,22 +15,15 @@ use http::{HeaderMap, HeaderName, header};
 /// use aibridge_providers::provider::headers;
 /// use http::{HeaderMap, HeaderValue};
 ///
-/// let mut received = HeaderMap::new();
-/// received.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
-/// received.insert("cookie", HeaderValue::from_static("session=1"));
-/// let sent = headers::to_provider(&received);
-/// assert!(sent.contains_key("anthropic-version") && !sent.contains_key("cookie"));
+/// let mut headers = HeaderMap::new();
+/// headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+/// headers.insert("cookie", HeaderValue::from_static("session=1"));
+/// headers::to_provider(&mut headers);
+/// assert!(headers.contains_key("anthropic-version") && !headers.contains_key("cookie"));
 /// ```
-pub fn to_provider(headers: &HeaderMap) -> HeaderMap {
+pub fn to_provider(headers: &mut HeaderMap) {
     let named = named_by_connection(headers);
-    // Not a clone with removals: `HeaderMap::remove` puts the last header in the place of the removed one.
-    let mut kept = HeaderMap::with_capacity(headers.keys_len());
-    for (name, value) in headers {
-        if !stays_here(name.as_str()) && !named.contains(name) {
-            kept.append(name, value.clone());
-        }
-    }
-    kept
+    keep(headers, |name| !stays_here(name.as_str()) && !named.contains(name));
 }
 
 /// Takes a client's `Connection` at its word, and away: what it names was for the gateway only. Has to come before
@@ -58,17 +51,25 @@ pub fn to_client(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes the other headers. The order of what stays is kept.
-fn keep(headers: &mut HeaderMap, stays: impl Fn(&HeaderName) -> bool) {
+/// Removes the headers of other names. The order of what stays is kept, unlike by [`HeaderMap::remove`], which puts the last
+/// header in the gap.
+pub fn keep(headers: &mut HeaderMap, stays: impl Fn(&HeaderName) -> bool) {
     let mut kept = HeaderMap::with_capacity(headers.keys_len());
-    let mut current: Option<HeaderName> = None;
+    let mut is_kept = false;
     // The first value of a name comes with it, the others with `None`.
     for (name, value) in mem::take(headers) {
-        if let Some(name) = name {
-            current = stays(&name).then_some(name);
-        }
-        if let Some(name) = &current {
-            kept.append(name, value);
+        match name {
+            Some(name) => {
+                is_kept = stays(&name);
+                if is_kept {
+                    kept.insert(name, value);
+                }
+            }
+            None if is_kept => {
+                let last = kept.keys().last().cloned().expect("a name that is kept");
+                kept.append(last, value);
+            }
+            None => {}
         }
     }
     *headers = kept;

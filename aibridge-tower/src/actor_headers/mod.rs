@@ -14,15 +14,13 @@ use std::{
     task::{Context, Poll},
 };
 
+use aibridge_providers::provider::headers;
 use http::{HeaderName, HeaderValue, Request};
 use serde_json::Value;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{
-    auth::{Actor, remove_headers},
-    context::Added,
-};
+use crate::{auth::Actor, context::Added};
 
 /// The names of the headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +96,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> S::Future {
         if let Some(names) = &self.settings.names {
             if self.settings.withheld {
-                remove_headers(request.headers_mut(), |name| names.all().any(|taken| taken == name));
+                headers::keep(request.headers_mut(), |name| names.all().all(|taken| taken != name));
             } else if let Some(added) = request.extensions().get::<Actor>().map(|actor| names.headers(actor)) {
                 // The layers further in replace what the client sent under these names.
                 request.extensions_mut().insert(Added(added));
@@ -137,7 +135,7 @@ mod tests {
     /// The headers that reach the provider.
     async fn sent(names: Option<ActorHeaderNames>, request: Request<()>) -> HeaderMap {
         let provider = |request: Request<()>| -> Ready<Result<HeaderMap, ()>> {
-            ready(Ok(final_headers(request.headers(), request.extensions())))
+            ready(Ok(final_headers(request.headers().clone(), request.extensions())))
         };
         ActorHeadersLayer::new(names).layer(service_fn(provider)).oneshot(request).await.unwrap()
     }

@@ -55,7 +55,6 @@ pub use authenticate::{AuthError, Authenticate};
 pub use future::ResponseFuture;
 pub use layer::AuthLayer;
 pub use service::Auth;
-pub(crate) use token::remove as remove_headers;
 
 #[cfg(test)]
 mod tests;

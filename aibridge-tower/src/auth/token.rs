@@ -1,6 +1,6 @@
 //! Where a request carries the gateway's token, and where the user's own provider credential.
 
-use aibridge_providers::provider::{Secret, hint};
+use aibridge_providers::provider::{Secret, headers, hint};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::context::Byok;
@@ -36,7 +36,7 @@ pub(super) fn take(headers: &mut HeaderMap) -> Result<Carried, TokenError> {
         // Some clients send the gateway's token twice. It is nobody's provider credential, and must not reach one.
         let repeats = [header::AUTHORIZATION, X_API_KEY]
             .map(|name| headers.get_all(&name).iter().any(|value| bare(value) == Some(token.expose())).then_some(name));
-        remove(headers, |name| *name == GOVERNANCE || repeats.iter().flatten().any(|repeat| repeat == name));
+        headers::keep(headers, |name| *name != GOVERNANCE && repeats.iter().flatten().all(|repeat| repeat != name));
         let byok = credential(headers).map(|credential| Byok::new(hint(credential)));
         return Ok(Carried { token, byok });
     }
@@ -49,7 +49,7 @@ pub(super) fn take(headers: &mut HeaderMap) -> Result<Carried, TokenError> {
         (Some(token), _) | (None, Some(token)) => Secret::new(token),
         (None, None) => return Err(TokenError::Missing),
     };
-    remove(headers, |name| *name == header::AUTHORIZATION || *name == X_API_KEY);
+    headers::keep(headers, |name| *name != header::AUTHORIZATION && *name != X_API_KEY);
     Ok(Carried { token, byok: None })
 }
 
@@ -95,17 +95,6 @@ fn remove_signatures(headers: &mut HeaderMap) {
         }
         *headers = kept;
     }
-}
-
-/// Removes what `unwanted` names. `HeaderMap::remove` would put the last header in the gap.
-pub(crate) fn remove(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
-    let mut kept = HeaderMap::with_capacity(headers.len());
-    for (name, value) in &*headers {
-        if !unwanted(name) {
-            kept.append(name.clone(), value.clone());
-        }
-    }
-    *headers = kept;
 }
 
 #[cfg(test)]

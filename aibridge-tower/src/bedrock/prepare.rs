@@ -1,11 +1,11 @@
 //! What is sent to Bedrock.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{mem, sync::Arc, time::SystemTime};
 
 use aibridge_providers::{
     api::{Reason, Refusal},
     bedrock::{CONSUMED_HEADERS, NativeCall, Protocol, Removed, Settings, translate},
-    provider::{Instance, Kind},
+    provider::{Instance, Kind, headers},
 };
 use aws_credential_types::Credentials as AwsCredentials;
 use http::{HeaderName, HeaderValue, Request, header};
@@ -13,7 +13,6 @@ use http::{HeaderName, HeaderValue, Request, header};
 use super::sign::sign;
 use crate::{
     Byok, Credential, ProviderRoute,
-    auth::remove_headers,
     context::{Added, Signed, final_headers},
     parse::AiBody,
     refuse,
@@ -87,8 +86,8 @@ impl Plan {
 
     /// From here on the headers are those that reach Bedrock.
     pub(super) fn settle_headers<B>(&self, request: &mut Request<B>) {
-        let mut headers = final_headers(request.headers(), request.extensions());
-        remove_headers(&mut headers, |name| self.stays_here(name));
+        let mut headers = final_headers(mem::take(request.headers_mut()), request.extensions());
+        headers::keep(&mut headers, |name| !self.stays_here(name));
         *request.headers_mut() = headers;
         request.extensions_mut().insert(Signed);
     }

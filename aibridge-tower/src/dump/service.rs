@@ -88,7 +88,7 @@ where
 
 fn begin(target: &Target, head: &Parts, model: Option<&str>) -> Arc<Pair> {
     let pair = target.begin(&head.extensions, model);
-    let headers = final_headers(&head.headers, &head.extensions);
+    let headers = final_headers(head.headers.clone(), &head.extensions);
     pair.request(head::request(&head.method, &head.uri, &headers).into());
     Arc::new(pair)
 }

@@ -9,12 +9,11 @@ use aibridge_providers::{
     api::{Api, Facts},
     client::Caller,
     json::{Document, Spliced},
+    provider::headers,
 };
 use bytes::Bytes;
 use http::{Request, header};
 use http_body::{Body, Frame, SizeHint};
-
-use crate::auth::remove_headers;
 
 /// A request's body, buffered and understood. Cheap to clone.
 ///
@@ -110,7 +109,7 @@ impl AiBody {
     fn edited(request: &mut Request<AiBody>, edited: Edited) {
         request.body_mut().edited = Some(edited);
         if request.headers().contains_key(header::CONTENT_ENCODING) {
-            remove_headers(request.headers_mut(), |name| *name == header::CONTENT_ENCODING);
+            headers::keep(request.headers_mut(), |name| *name != header::CONTENT_ENCODING);
         }
     }
 

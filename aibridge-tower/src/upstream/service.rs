@@ -125,7 +125,7 @@ impl<B> Upstream<B> {
         if head.uri.authority().is_none() {
             return ResponseFuture::failed(UpstreamError::NoRoute);
         }
-        head.headers = final_headers(&head.headers, &head.extensions);
+        head.headers = final_headers(head.headers, &head.extensions);
         if body.is_end_stream() && matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
             // hyper leaves it out, and some servers insist (RFC 9110, 8.6).
             head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));

@@ -15,6 +15,12 @@ fn list(map: &HeaderMap) -> Vec<(&str, &[u8])> {
     map.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
 }
 
+/// What reaches the provider.
+fn sent(mut headers: HeaderMap) -> HeaderMap {
+    to_provider(&mut headers);
+    headers
+}
+
 const HOP_BY_HOP: [&str; 9] = [
     "Connection",
     "Keep-Alive",
@@ -49,7 +55,7 @@ fn what_belongs_to_the_hop_or_the_gateway_does_not_reach_the_provider() {
         "x-ai_bridge-actor-id",
     ];
     for name in names.iter().chain(&HOP_BY_HOP) {
-        let sent = to_provider(&map(&[("a", "1"), (name, "v"), ("b", "2"), (name, "w"), ("c", "3")]));
+        let sent = sent(map(&[("a", "1"), (name, "v"), ("b", "2"), (name, "w"), ("c", "3")]));
         assert_eq!(list(&sent), [("a", &b"1"[..]), ("b", b"2"), ("c", b"3")], "{name}");
     }
 }
@@ -80,12 +86,12 @@ fn everything_else_reaches_the_provider_in_its_order() {
     ];
     let received = map(&headers);
     let expected: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-    assert_eq!(list(&to_provider(&received)), expected);
+    assert_eq!(list(&sent(received)), expected);
 }
 
 #[test]
 fn the_order_survives_a_removal_at_the_front() {
-    let sent = to_provider(&map(&[("host", "h"), ("a", "1"), ("cookie", "c"), ("b", "2"), ("c", "3"), ("d", "4")]));
+    let sent = sent(map(&[("host", "h"), ("a", "1"), ("cookie", "c"), ("b", "2"), ("c", "3"), ("d", "4")]));
     assert_eq!(list(&sent), [("a", &b"1"[..]), ("b", b"2"), ("c", b"3"), ("d", b"4")]);
 
     let mut reply = map(&[("connection", "close"), ("a", "1"), ("set-cookie", "c"), ("b", "2"), ("c", "3")]);
@@ -102,7 +108,7 @@ fn what_connection_names_goes_in_both_directions() {
         ("connection", "x-TWO, close, x-absent, x-two"),
         ("x-three", "3"),
     ]);
-    assert_eq!(list(&to_provider(&headers)), [("x-three", &b"3"[..])]);
+    assert_eq!(list(&sent(headers.clone())), [("x-three", &b"3"[..])]);
 
     let mut reply = headers;
     to_client(&mut reply);
@@ -149,5 +155,5 @@ fn what_connection_names_ends_with_the_hop_and_nothing_added_later_does() {
     let mut headers = map(&[("connection", "x-api-key, keep-alive")]);
     end_hop(&mut headers);
     headers.insert("x-api-key", HeaderValue::from_static("central"));
-    assert_eq!(list(&to_provider(&headers)), [("x-api-key", &b"central"[..])]);
+    assert_eq!(list(&sent(headers)), [("x-api-key", &b"central"[..])]);
 }
