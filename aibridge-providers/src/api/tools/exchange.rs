@@ -3,7 +3,10 @@ use std::fmt;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::{Kept, Names};
+use super::{
+    Kept, Names,
+    passed::{Passed, Read},
+};
 use crate::{
     api::{Api, chat, messages, responses},
     json::Document,
@@ -91,14 +94,16 @@ pub struct Finish {
 pub struct Exchange {
     api: Api,
     names: Names,
-    /// From the first reply on that may call one of them.
+    /// What has passed of a stream before.
+    passed: Passed,
+    /// From the first reply on that may call one of the tools.
     rounds: Option<Box<dyn Dialect>>,
 }
 
 impl Exchange {
     /// Begins an exchange in `api` whose request was given the tools `names`.
     pub fn new(api: Api, names: Names) -> Exchange {
-        Exchange { api, names, rounds: None }
+        Exchange { api, names, passed: Passed::default(), rounds: None }
     }
 
     fn rounds(&mut self) -> &mut dyn Dialect {
@@ -113,12 +118,31 @@ impl Exchange {
     /// Takes the next bytes of a round's event stream, plain, and gives what the client gets in their place: the same
     /// bytes, uncopied, as long as nothing has to be changed.
     pub fn feed(&mut self, bytes: Bytes) -> Bytes {
-        self.rounds().feed(bytes)
+        if self.rounds.is_some() || !passes_unread(self.api) {
+            return self.rounds().feed(bytes);
+        }
+        match self.passed.take(bytes, &self.names) {
+            Ok(same) => same,
+            Err(Read { before, now }) => {
+                self.rounds().feed(before);
+                self.rounds().feed(now)
+            }
+        }
     }
 
     /// The round's stream has ended, cleanly or not.
     pub fn end_stream(&mut self) -> Step {
-        self.rounds().end_stream()
+        if self.rounds.is_some() || !passes_unread(self.api) {
+            return self.rounds().end_stream();
+        }
+        match self.passed.end(&self.names) {
+            Ok(rest) => Step { calls: Vec::new(), next: Next::End(Finish { bytes: rest, kept: None }) },
+            Err(Read { before, now }) => {
+                self.rounds().feed(before);
+                self.rounds().feed(now);
+                self.rounds().end_stream()
+            }
+        }
     }
 
     /// Takes a round's blocking reply, plain.
@@ -150,6 +174,12 @@ impl Exchange {
     pub fn provider_error(&mut self, status: u16, body: &[u8]) -> Bytes {
         self.rounds().provider_error(status, body)
     }
+}
+
+/// Whether a stream in which no name of a tool occurs is the client's as it is. In Chat a name may come in pieces, and in
+/// Responses all are in the first event.
+fn passes_unread(api: Api) -> bool {
+    api == Api::Messages
 }
 
 impl fmt::Debug for Exchange {

@@ -44,6 +44,7 @@ mod exchange;
 mod inject;
 mod kept;
 mod names;
+mod passed;
 mod schema;
 mod toolset;
 mod written;
