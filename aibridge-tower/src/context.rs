@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aibridge_providers::{
-    api::{Format, tools::Names},
+    api::Format,
     bedrock::{NativeCall, Protocol, upstream_model},
     provider::{Endpoint, Instance, headers},
 };
@@ -90,11 +90,6 @@ impl Credential {
 /// [`ActorHeaders`](crate::actor_headers::ActorHeaders), read by whoever writes the final headers.
 #[derive(Clone, Debug)]
 pub(crate) struct Added(pub(crate) Arc<[(http::HeaderName, http::HeaderValue)]>);
-
-/// The tools that the gateway added to the request: inserted by [`Tools`](crate::tools::Tools), which records their calls,
-/// and read by [`Record`](crate::record::Record), which then does not.
-#[derive(Clone, Debug)]
-pub(crate) struct Injected(pub(crate) Names);
 
 /// Which call of the provider a request is: inserted by [`Record`](crate::record::Record), read by
 /// [`Dump`](crate::dump::Dump).

@@ -6,7 +6,7 @@ use std::{
 };
 
 use aibridge_providers::{
-    api::{Api, Facts},
+    api::{Api, Facts, tools::Names},
     client::Caller,
     json::{Document, Spliced},
     provider::headers,
@@ -24,6 +24,8 @@ pub struct AiBody {
     edited: Option<Edited>,
     /// How much of it has been sent.
     sent: usize,
+    /// The tools that were added, if any were.
+    injected: Option<Names>,
     understood: Arc<Understood>,
 }
 
@@ -49,7 +51,7 @@ impl AiBody {
     /// A body of `received` bytes, which decode to `document`.
     pub fn new(api: Api, received: Bytes, document: Document, facts: Facts, caller: Caller) -> AiBody {
         let understood = Understood { api, document, facts, caller, received: received.len() as u64 };
-        AiBody { bytes: received, edited: None, sent: 0, understood: Arc::new(understood) }
+        AiBody { bytes: received, edited: None, sent: 0, injected: None, understood: Arc::new(understood) }
     }
 
     /// The API being spoken.
@@ -77,12 +79,18 @@ impl AiBody {
         }
     }
 
+    /// The tools that were added to it: whoever adds them records their calls, and [`Record`](crate::record::Record) does
+    /// not.
+    pub fn injected(&self) -> Option<&Names> {
+        self.injected.as_ref()
+    }
+
     /// The coding agent.
     pub fn caller(&self) -> &Caller {
         &self.understood.caller
     }
 
-    /// The bytes that go upstream. Costs a copy where [`AiBody::splice`] has added something.
+    /// The bytes that go upstream. Costs a copy where [`AiBody::inject`] has added something.
     pub fn bytes(&self) -> &Bytes {
         match &self.edited {
             Some(Edited::Spliced(spliced)) => spliced.document().bytes(),
@@ -101,8 +109,9 @@ impl AiBody {
         AiBody::edited(request, Edited::Unread);
     }
 
-    /// The same with a document that is the old one but for one place: it is sent in pieces, without a copy.
-    pub fn splice(request: &mut Request<AiBody>, document: Spliced) {
+    /// The same with a document to which the tools `names` were added: it is sent in pieces, without a copy.
+    pub fn inject(request: &mut Request<AiBody>, document: Spliced, names: Names) {
+        request.body_mut().injected = Some(names);
         AiBody::edited(request, Edited::Spliced(document));
     }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use aibridge_providers::api::{Observed, Refusal, Reply};
+use aibridge_providers::api::{Observed, Refusal, Reply, tools::Names};
 use aibridge_store::{
     Recorder,
     record::{self, End, MAX_ERROR_MESSAGE, Outcome, Record, Start},
@@ -20,7 +20,6 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{InjectedCall, RecordLayer, observed};
-use crate::context::Injected;
 
 /// One interception: a request from its start to its end.
 ///
@@ -33,7 +32,7 @@ struct Shared {
     start: Arc<Start>,
     recorder: Arc<dyn Recorder>,
     content: bool,
-    injected: Option<Injected>,
+    injected: Option<Names>,
     cut_off: Arc<AtomicBool>,
     begun: Instant,
     state: Mutex<State>,
@@ -75,7 +74,7 @@ struct State {
 
 impl Interception {
     /// `injected` are the tools whose calls someone else records.
-    pub(super) fn new(start: Arc<Start>, settings: &RecordLayer, injected: Option<Injected>) -> Interception {
+    pub(super) fn new(start: Arc<Start>, settings: &RecordLayer, injected: Option<Names>) -> Interception {
         let summary = Summary {
             outcome: Outcome::ClientGone,
             status: None,
@@ -211,7 +210,7 @@ impl Interception {
     }
 
     fn is_injected(&self, tool: &str) -> bool {
-        self.0.injected.as_ref().is_some_and(|Injected(names)| names.contains(tool))
+        self.0.injected.as_ref().is_some_and(|names| names.contains(tool))
     }
 
     /// A call of a tool that the gateway injected, and what came of it.

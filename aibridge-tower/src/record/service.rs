@@ -15,7 +15,7 @@ use tower_service::Service;
 use uuid::Uuid;
 
 use super::{Interception, InterceptionFailed, RecordLayer, ResponseBody, ResponseFuture, body::Treatment};
-use crate::{BoxError, Byok, ProviderRoute, auth::Actor, body, context::Injected, parse::AiBody, refuse};
+use crate::{BoxError, Byok, ProviderRoute, auth::Actor, body, parse::AiBody, refuse};
 
 /// Records one interception for each request. See the [module](super) documentation.
 #[derive(Debug)]
@@ -70,8 +70,7 @@ where
             Err(refusal) => return ResponseFuture::refuse(api, refusal),
         };
         let treatment = Treatment { hide_usage: ask_for_usage(&mut request), keep_alive };
-        let interception =
-            Interception::new(start.clone(), &self.settings, request.extensions().get::<Injected>().cloned());
+        let interception = Interception::new(start.clone(), &self.settings, request.body().injected().cloned());
         let started = self.settings.recorder.start(&start);
         ResponseFuture::start(started, interception, inner, request, self.settings.policy, treatment, failed)
     }

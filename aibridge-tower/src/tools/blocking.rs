@@ -56,7 +56,7 @@ pub(super) async fn rounds<S, B>(
     mut step: Step,
 ) -> Result<Response<ResponseBody<S, B>>, S::Error>
 where
-    S: Service<http::Request<AiBody>, Response = Response<B>>,
+    S: Service<http::Request<AiBody>, Response = Response<B>> + Clone,
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
@@ -85,7 +85,7 @@ where
                 let watch = Watch::new(turn.runner.interception.clone());
                 let answers = turn.run(calls).await;
                 if let Some(request) = turn.next(&answers) {
-                    let response = call(&mut turn.inner, request).await;
+                    let response = call(turn.service(), request).await;
                     watch.over();
                     let (next, body) = response?.into_parts();
                     if !next.status.is_success() {

@@ -69,7 +69,7 @@ impl<S, B> Source<S, B> {
 
 impl<S, B> Body for ResponseBody<S, B>
 where
-    S: Service<http::Request<AiBody>, Response = Response<B>> + Send + 'static,
+    S: Service<http::Request<AiBody>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
@@ -156,7 +156,7 @@ where
 /// What follows a round whose stream has ended. `rest` is its trailers, if it has any.
 fn over<S, B>(mut turn: Box<Turn<S>>, rest: Frame<Bytes>) -> Source<S, B>
 where
-    S: Service<http::Request<AiBody>, Response = Response<B>> + Send + 'static,
+    S: Service<http::Request<AiBody>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,

@@ -18,6 +18,7 @@ use super::{
     ResponseBody,
     blocking::{First, LIMIT, first, not_as_received, rounds},
     layer::Settings,
+    service::Spare,
     turn::Turn,
 };
 use crate::{
@@ -56,6 +57,7 @@ pin_project! {
 /// A request that waits for its tools.
 struct Waits<S> {
     inner: S,
+    spare: Spare<S>,
     settings: Arc<Settings>,
     actor: Uuid,
     request: Request<AiBody>,
@@ -72,27 +74,30 @@ where
     pub(super) fn wait(
         tools: BoxFuture<Arc<Toolbox>>,
         inner: S,
+        spare: Spare<S>,
         settings: Arc<Settings>,
         actor: Uuid,
         request: Request<AiBody>,
     ) -> Self {
-        let waits = Some(Box::new(Waits { inner, settings, actor, request }));
+        let waits = Some(Box::new(Waits { inner, spare, settings, actor, request }));
         ResponseFuture { state: State::Waiting { tools, waits } }
     }
 
     pub(super) fn begin(
         inner: &mut S,
+        spare: Spare<S>,
         settings: Arc<Settings>,
         actor: Uuid,
         toolbox: Arc<Toolbox>,
         request: Request<AiBody>,
     ) -> Self {
-        ResponseFuture { state: begin(inner, settings, actor, toolbox, request) }
+        ResponseFuture { state: begin(inner, spare, settings, actor, toolbox, request) }
     }
 }
 
 fn begin<S, B, R>(
     inner: &mut S,
+    spare: Spare<S>,
     settings: Arc<Settings>,
     actor: Uuid,
     toolbox: Arc<Toolbox>,
@@ -104,7 +109,7 @@ where
     match settings.prepare(actor, &mut request, &toolbox) {
         None => State::Calling { call: inner.call(request), turn: None },
         Some(names) => {
-            let turn = Box::new(Turn::new(inner.clone(), settings, actor, toolbox, names, &request));
+            let turn = Box::new(Turn::new(spare, settings, actor, toolbox, names, &request));
             State::Calling { call: inner.call(request), turn: Some(turn) }
         }
     }
@@ -126,8 +131,9 @@ where
             let next = match state.as_mut().project() {
                 StateProj::Waiting { tools, waits } => {
                     let toolbox = ready!(tools.as_mut().poll(cx));
-                    let Waits { mut inner, settings, actor, request } = *waits.take().expect("polled after completion");
-                    begin(&mut inner, settings, actor, toolbox, request)
+                    let Waits { mut inner, spare, settings, actor, request } =
+                        *waits.take().expect("polled after completion");
+                    begin(&mut inner, spare, settings, actor, toolbox, request)
                 }
                 StateProj::Calling { call, turn } => {
                     let response = ready!(call.poll(cx))?;

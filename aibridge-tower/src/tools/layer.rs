@@ -70,7 +70,7 @@ impl ToolsLayer {
     }
 }
 
-impl<S> Layer<S> for ToolsLayer {
+impl<S: Clone> Layer<S> for ToolsLayer {
     type Service = Tools<S>;
 
     fn layer(&self, inner: S) -> Tools<S> {

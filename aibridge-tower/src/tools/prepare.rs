@@ -6,7 +6,7 @@ use http::Request;
 use uuid::Uuid;
 
 use super::layer::Settings;
-use crate::{ProviderRoute, context::Injected, parse::AiBody};
+use crate::{ProviderRoute, parse::AiBody};
 
 impl Settings {
     /// Puts back what the client has not seen of its conversation, then adds tools. Returns the names of those added, or
@@ -36,8 +36,7 @@ impl Settings {
         if injected.names.is_empty() {
             return None;
         }
-        AiBody::splice(request, injected.body);
-        request.extensions_mut().insert(Injected(injected.names.clone()));
+        AiBody::inject(request, injected.body, injected.names.clone());
         Some(injected.names)
     }
 }

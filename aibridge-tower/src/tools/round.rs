@@ -41,7 +41,7 @@ pub(super) enum Came<S, B> {
 /// Runs `calls`, and asks the provider for the next round, or ends the turn if `last`.
 pub(super) async fn go_on<S, B>(mut turn: Box<Turn<S>>, calls: Vec<Call>, last: bool) -> Came<S, B>
 where
-    S: Service<Request, Response = Response<B>>,
+    S: Service<Request, Response = Response<B>> + Clone,
     S::Error: Into<BoxError>,
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
@@ -57,7 +57,7 @@ where
         watch.over();
         return Came::End(turn.refuse(&unreadable()));
     };
-    let response = call(&mut turn.inner, request).await.map_err(Into::<BoxError>::into);
+    let response = call(turn.service(), request).await.map_err(Into::<BoxError>::into);
     watch.over();
     let response = match response {
         Ok(response) => response,
@@ -82,7 +82,7 @@ where
 type Request = http::Request<AiBody>;
 
 /// Calls a service once it is ready.
-pub(super) async fn call<S: Service<Request>>(inner: &mut S, request: Request) -> Result<S::Response, S::Error> {
+pub(super) async fn call<S: Service<Request>>(mut inner: S, request: Request) -> Result<S::Response, S::Error> {
     poll_fn(|cx| inner.poll_ready(cx)).await?;
     inner.call(request).await
 }

@@ -1,6 +1,6 @@
 use std::{
     mem,
-    sync::Arc,
+    sync::{Arc, Mutex},
     task::{Context, Poll},
 };
 
@@ -17,12 +17,18 @@ use crate::{BoxError, ProviderRoute, auth::Actor, parse::AiBody};
 #[derive(Clone, Debug)]
 pub struct Tools<S> {
     inner: S,
+    /// What services for further rounds are cloned from: few requests need one.
+    spare: Spare<S>,
     settings: Option<Arc<Settings>>,
 }
 
-impl<S> Tools<S> {
+/// In a mutex, because a service need not be `Sync`.
+pub(super) type Spare<S> = Arc<Mutex<S>>;
+
+impl<S: Clone> Tools<S> {
     pub(super) fn new(inner: S, settings: Option<Arc<Settings>>) -> Tools<S> {
-        Tools { inner, settings }
+        let spare = Arc::new(Mutex::new(inner.clone()));
+        Tools { inner, spare, settings }
     }
 }
 
@@ -49,13 +55,16 @@ where
             _ => return ResponseFuture::direct(self.inner.call(request)),
         };
         match settings.source.known(actor) {
-            Some(toolbox) => ResponseFuture::begin(&mut self.inner, settings.clone(), actor, toolbox, request),
+            Some(toolbox) => {
+                let spare = self.spare.clone();
+                ResponseFuture::begin(&mut self.inner, spare, settings.clone(), actor, toolbox, request)
+            }
             None => {
                 let tools = settings.source.tools(actor);
                 // A clone may not be ready: leave it behind, carry off the service that `poll_ready` drove.
                 let clone = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, clone);
-                ResponseFuture::wait(tools, inner, settings.clone(), actor, request)
+                ResponseFuture::wait(tools, inner, self.spare.clone(), settings.clone(), actor, request)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! One request of a client's, from its first round to its last.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use aibridge_mcp::Toolbox;
 use aibridge_providers::{
@@ -18,12 +18,13 @@ use uuid::Uuid;
 use super::{
     answer::{Model, Runner},
     layer::Settings,
+    service::Spare,
 };
 use crate::{parse::AiBody, record::Interception};
 
 /// What stays the same while rounds go by, and what they have come to.
 pub(super) struct Turn<S> {
-    pub(super) inner: S,
+    spare: Spare<S>,
     pub(super) exchange: Exchange,
     pub(super) runner: Runner,
     head: Parts,
@@ -34,7 +35,7 @@ pub(super) struct Turn<S> {
 impl<S> Turn<S> {
     /// Before the first round, with the request as it is about to be sent.
     pub(super) fn new(
-        inner: S,
+        spare: Spare<S>,
         settings: Arc<Settings>,
         actor: Uuid,
         toolbox: Arc<Toolbox>,
@@ -44,7 +45,15 @@ impl<S> Turn<S> {
         let (head, body) = request.clone().into_parts();
         let exchange = Exchange::new(body.api(), names);
         let runner = Runner { settings, actor, toolbox, interception: None };
-        Turn { inner, exchange, runner, head, body, rounds: 0 }
+        Turn { spare, exchange, runner, head, body, rounds: 0 }
+    }
+
+    /// A service for a further round.
+    pub(super) fn service(&self) -> S
+    where
+        S: Clone,
+    {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Ends a stream with an error of the gateway's.
