@@ -21,12 +21,15 @@ pub(super) struct Actors {
     this: Weak<Actors>,
 }
 
+/// What each server lists, `None` where there are no tools for the actor.
+type Listings = Vec<Option<Arc<Listing>>>;
+
 /// An actor, with a slot for each server.
 pub(super) struct Actor {
     used: Arc<Used>,
     slots: Vec<Arc<Slot>>,
     /// What the servers listed at the last look, and the toolbox of that.
-    last: Mutex<Option<(Vec<Option<Arc<Listing>>>, Arc<Toolbox>)>>,
+    last: Mutex<Option<(Listings, Arc<Toolbox>)>>,
 }
 
 /// When the actor made a request last.
@@ -92,9 +95,8 @@ impl Actors {
 }
 
 impl Actor {
-    /// What the servers list, `None` for each without tools for the actor; or nothing, if something is not known yet.
-    /// What is not is being found out.
-    pub(super) fn known(&self) -> Option<Vec<Option<Arc<Listing>>>> {
+    /// What the servers list, or nothing, if something is not known yet. What is not is being found out.
+    fn known(&self) -> Option<Listings> {
         let mut known = Some(Vec::with_capacity(self.slots.len()));
         for slot in &self.slots {
             match slot.look() {
@@ -125,7 +127,7 @@ impl Actor {
     }
 
     /// What the servers list, as soon as it is known or has taken too long.
-    pub(super) async fn settled(&self) -> Vec<Option<Arc<Listing>>> {
+    pub(super) async fn settled(&self) -> Listings {
         if let Some(known) = self.known() {
             return known;
         }

@@ -3,11 +3,12 @@
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use aibridge_providers::api::tools::Kept;
 use moka::sync::Cache;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// How long after its last use.
@@ -60,7 +61,7 @@ impl History {
     fn used(&self, actor: Uuid) {
         let mut actors = self.actors.write().unwrap_or_else(PoisonError::into_inner);
         actors.insert(actor, Instant::now());
-        if actors.len() % MANY_ACTORS == 0 {
+        if actors.len().is_multiple_of(MANY_ACTORS) {
             actors.retain(|_, used| used.elapsed() < KEPT_FOR);
         }
     }
