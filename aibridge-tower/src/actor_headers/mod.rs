@@ -1,7 +1,7 @@
 //! Who is asking, for the provider: [`ActorHeadersLayer`] adds the actor's id and name to the headers that go upstream.
 //!
 //! Headers a client sends under these names never reach a provider, whether the layer is there or not; see
-//! [`headers::to_provider`](aibridge_providers::provider::headers::to_provider) for names that begin with
+//! [`headers::to_provider`] for names that begin with
 //! `X-AI-Bridge-Actor`, and the layer for the others. What is only passed through tells nothing of the actor; there the layer
 //! is [`withheld`](ActorHeadersLayer::withheld).
 //!
