@@ -134,8 +134,9 @@
 //!
 //! # Bodies
 //!
-//! A request's body is buffered once, by Parse, up to a limit. A reply's is wrapped, never collected and never pumped by
-//! a task: it flows as fast as the client reads, and dropping it closes the request to the provider.
+//! A request's body is buffered once, by Parse, up to a limit. A reply's is wrapped and never pumped by a task: it flows as
+//! fast as the client reads, and dropping it closes the request to the provider. Read as a whole, up to a limit, is only
+//! what cannot be passed on before its end is known: a blocking reply to a request with injected tools, an error of Bedrock's.
 
 pub mod actor_headers;
 mod answer;
