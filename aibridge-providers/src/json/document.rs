@@ -72,10 +72,35 @@ impl Document {
 
     /// The value of a top-level member; of duplicates, the last. Costs a comparison per member.
     pub fn get(&self, key: &str) -> Option<Value<'_>> {
-        let Some(members) = &self.members else { return self.root().get(key) };
-        let found =
-            members.iter().rev().find(|member| string::means(unquoted(&self.bytes[member.key.clone()]), key))?;
-        Some(Value::valid(&self.bytes[found.value.clone()]))
+        match &self.members {
+            Some(members) => Some(Value::valid(&self.bytes[self.find(members, key)?.value.clone()])),
+            None => self.root().get(key),
+        }
+    }
+
+    /// How many elements the array has that is the value of a top-level member; 0, if it is no array. They were counted
+    /// when the document was read.
+    ///
+    /// ```
+    /// use aibridge_providers::json::Document;
+    ///
+    /// let request = Document::parse(r#"{"tools": [{"a": [1, 2]}, {}], "model": "m"}"#.into())?;
+    /// assert_eq!((request.count("tools"), request.count("model")), (2, 0));
+    /// # Ok::<(), aibridge_providers::json::JsonError>(())
+    /// ```
+    pub fn count(&self, key: &str) -> usize {
+        let counted = self.members.as_ref().and_then(|members| self.find(members, key)?.elements);
+        counted.unwrap_or_else(|| self.get(key).map_or(0, |array| array.elements().count()))
+    }
+
+    fn find<'m>(&self, members: &'m [MemberSpan], key: &str) -> Option<&'m MemberSpan> {
+        // Most begin with another letter, or, if they are empty, with the closing quote; any may begin with an escape.
+        let first = key.as_bytes().first().unwrap_or(&b'"');
+        let alike = |member: &MemberSpan| matches!(self.bytes.get(member.key.start + 1), Some(byte) if byte == first || *byte == b'\\');
+        members
+            .iter()
+            .rev()
+            .find(|member| alike(member) && string::means(unquoted(&self.bytes[member.key.clone()]), key))
     }
 
     /// The span of a value of this document, for an edit.
@@ -93,13 +118,15 @@ impl Document {
         let bytes = self.spliced(&span, text);
         let moved = |at: usize| at + bytes.len() - self.bytes.len();
         let members = self.members.as_ref().map(|members| {
-            let member = |MemberSpan { key, value }: &MemberSpan| {
+            let member = |member: &MemberSpan| {
+                let MemberSpan { key, value, elements } = member.clone();
                 if key.start >= span.end {
-                    MemberSpan { key: moved(key.start)..moved(key.end), value: moved(value.start)..moved(value.end) }
+                    let (key, value) = (moved(key.start)..moved(key.end), moved(value.start)..moved(value.end));
+                    MemberSpan { key, value, elements }
                 } else if value.end >= span.end {
-                    MemberSpan { key: key.clone(), value: value.start..moved(value.end) }
+                    MemberSpan { key, value: value.start..moved(value.end), elements: None }
                 } else {
-                    MemberSpan { key: key.clone(), value: value.clone() }
+                    MemberSpan { key, value, elements }
                 }
             };
             members.iter().map(member).collect()
@@ -115,7 +142,7 @@ impl Document {
         let added = member.len();
         let key = at + usize::from(!is_first);
         let key = key..key + 2 + unquoted(&bytes[key..]).iter().take_while(|byte| **byte != b'"').count();
-        let member = MemberSpan { value: key.end + 1..at + added, key };
+        let member = MemberSpan { value: key.end + 1..at + added, key, elements: None };
         let members = self.members.as_ref().filter(|members| members.len() < REMEMBERED);
         let members = members.map(|members| members.iter().cloned().chain([member]).collect());
         Document { root: self.root.start..self.root.end + added, members, bytes }
@@ -143,7 +170,7 @@ impl Document {
         match &self.members {
             Some(members) if self.span(object) == self.root => members.to_vec(),
             _ => RawMembers::of(object)
-                .map(|(key, value)| MemberSpan { key: self.span_of(key), value: self.span(value) })
+                .map(|(key, value)| MemberSpan { key: self.span_of(key), value: self.span(value), elements: None })
                 .collect(),
         }
     }

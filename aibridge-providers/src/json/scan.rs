@@ -14,6 +14,8 @@ pub(super) struct MemberSpan {
     pub(super) key: Range<usize>,
     /// The value.
     pub(super) value: Range<usize>,
+    /// How many elements it has, if that was counted: the number is that of an array.
+    pub(super) elements: Option<usize>,
 }
 
 /// Validates `text` as one JSON value with whitespace around it and returns the value's span.
@@ -40,6 +42,7 @@ fn scan_syntax(text: &[u8], mut member: impl FnMut(MemberSpan)) -> Result<Range<
     let mut pos = start;
     let mut member_key = 0..0;
     let mut member_value = 0;
+    let mut elements = 0;
     // Each round begins at the first byte of a value.
     'value: loop {
         match text.get(pos) {
@@ -55,7 +58,7 @@ fn scan_syntax(text: &[u8], mut member: impl FnMut(MemberSpan)) -> Result<Range<
                     }
                     pos = colon(text, pos)?;
                     if stack.depth == 1 {
-                        member_value = pos;
+                        (member_value, elements) = (pos, 0);
                     }
                     continue 'value;
                 }
@@ -82,8 +85,13 @@ fn scan_syntax(text: &[u8], mut member: impl FnMut(MemberSpan)) -> Result<Range<
             if stack.depth == 0 {
                 break 'value;
             }
-            if stack.depth == 1 && stack.in_object {
-                member(MemberSpan { key: member_key.clone(), value: member_value..pos });
+            match (stack.depth, stack.in_object) {
+                (1, true) => {
+                    let (key, value) = (member_key.clone(), member_value..pos);
+                    member(MemberSpan { key, value, elements: Some(elements) });
+                }
+                (2, false) => elements += 1,
+                _ => {}
             }
             pos = space(text, pos);
             match (text.get(pos), stack.in_object) {
@@ -99,7 +107,7 @@ fn scan_syntax(text: &[u8], mut member: impl FnMut(MemberSpan)) -> Result<Range<
                     }
                     pos = colon(text, pos)?;
                     if stack.depth == 1 {
-                        member_value = pos;
+                        (member_value, elements) = (pos, 0);
                     }
                     continue 'value;
                 }

@@ -124,6 +124,7 @@ mod tests {
                 for key in ["a", "b", "c"] {
                     let text = |document: &Document| document.get(key).map(|value| value.text().to_vec());
                     assert_eq!(text(spliced.document()), text(&read), "{json}: {key}");
+                    assert_eq!(spliced.document().count(key), read.count(key), "{json}: {key}");
                 }
                 assert_eq!(pieces(&spliced), std::slice::from_ref(&whole), "written once, it is sent so");
                 assert!(expected.is_empty() || whole == expected, "{json}");

@@ -86,7 +86,12 @@ mod tests {
     fn keys_are_compared_by_meaning() {
         assert!(means(b"model", "model"));
         assert!(means(br"m\u006fdel", "model"));
+        assert!(means(br"\u006dodel", "model"));
         assert!(!means(b"models", "model"));
+        assert!(!means(b"nodel", "model"));
+        assert!(!means(b"", "model"));
+        assert!(means(b"", ""));
+        assert!(!means(b"model", ""));
         assert!(!means(b"mode", "model"));
         assert!(means(br"\\", "\\"));
         assert!(!means(br"\\", "\\\\"));

@@ -107,22 +107,25 @@ impl<'d> Client<'d> {
         let top = document.get("tools");
         let additional = if api == Api::Responses { additional(document) } else { Vec::new() };
         let mut client = Client { names: Vec::new(), count: 0, place: Place::Absent };
+        if api != Api::Messages {
+            client.count =
+                additional.iter().map(|tools| tools.elements().count()).sum::<usize>() + document.count("tools");
+        }
         for tools in top.iter().chain(&additional) {
             // The tools of an agent are a good part of its request: they are looked at one by one only where it matters.
             let named_alike = form.whole().1.may_occur(tools.text());
-            if !named_alike && api == Api::Messages {
+            let may_nest = api == Api::Responses && memmem::find(tools.text(), br#""tools""#).is_some();
+            if !named_alike && !may_nest {
                 continue;
             }
-            let may_nest = api == Api::Responses && memmem::find(tools.text(), br#""tools""#).is_some();
             for tool in tools.elements() {
                 if named_alike {
                     client.names.extend(name(api, tool).and_then(Value::as_str));
                 }
-                let namespace = if may_nest { tool.get("tools") } else { None };
-                client.count += match namespace {
-                    Some(inner) if inner.is_array() => inner.elements().count(),
-                    _ => 1,
-                };
+                if may_nest && let Some(inner) = tool.get("tools").filter(|inner| inner.is_array()) {
+                    // A namespace counts for what is in it.
+                    client.count = client.count + inner.elements().count() - 1;
+                }
             }
         }
         client.place = match additional.first().copied().or(top) {

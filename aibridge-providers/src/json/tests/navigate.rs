@@ -30,6 +30,22 @@ fn an_object_with_very_many_members_is_searched() {
 }
 
 #[test]
+fn the_elements_of_an_array_are_counted_and_nothing_else() {
+    for (text, expected) in [
+        (r#"{"a":[1,[2,3],{"a":[4]}," ,"]}"#, 4),
+        (r#"{"b":[1,2],"a":[ ],"c":[3]}"#, 0),
+        (r#"{"a":[1,2],"\u0061":[3]}"#, 1),
+        (r#"{"a":{"b":[1,2]}}"#, 0),
+        (r#"{"a":"[1,2]"}"#, 0),
+        (r#"{"b":[1]}"#, 0),
+    ] {
+        assert_eq!(document(text).count("a"), expected, "{text}");
+    }
+    let members: Vec<_> = (0..1000).map(|n| format!("\"k{n}\":[{n},0]")).collect();
+    assert_eq!(document(&format!("{{{}}}", members.join(","))).count("k999"), 2);
+}
+
+#[test]
 fn members_of_nested_objects_are_not_members_of_the_root() {
     let document = document(r#"{"a":{"stream":true},"b":[{"stream":true}],"stream":false}"#);
     assert!(!document.get("stream").unwrap().is_true());
