@@ -39,10 +39,6 @@ use tokio::{
 use tower::ServiceBuilder;
 use tower_service::Service;
 
-/// The gateway's.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Requests that run at the same time.
 const IN_FLIGHT: usize = 64;
 /// Events of a streamed reply.

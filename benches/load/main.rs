@@ -21,10 +21,6 @@ mod tools;
 
 use clap::Parser as _;
 
-/// As in the gateway, so that the relay and the gateway differ in what they do and not in how they allocate.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> anyhow::Result<()> {
     cli::Cli::parse().execute()
 }

@@ -5,3 +5,7 @@
 
 pub mod inputs;
 pub mod service;
+
+/// The gateway's, so that what is compared with it, or stands for it, allocates as it does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
