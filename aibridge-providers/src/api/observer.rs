@@ -46,6 +46,7 @@ const MAX_KEPT: usize = 16 << 20;
 #[derive(Debug)]
 pub struct Observer {
     reply: Reply,
+    may_call: bool,
     kept: Budget,
     state: State,
 }
@@ -83,27 +84,27 @@ impl Observer {
             Api::Chat => Reader::Chat(chat::Reader::default()),
             Api::Responses => Reader::Responses(responses::Reader::default()),
         };
-        Observer::new(State::Stream { decoder: Decoder::new(MAX_EVENT), reader })
+        Observer::new(State::Stream { decoder: Decoder::new(MAX_EVENT), reader }, api == Api::Responses)
     }
 
     /// Observes a reply that is one JSON document. It is kept, without a copy if it comes in one piece, and read at the
     /// end.
     pub fn blocking(api: Api) -> Observer {
-        Observer::new(State::Document { api, kept: Document::default() })
+        Observer::new(State::Document { api, kept: Document::default() }, true)
     }
 
-    fn new(state: State) -> Observer {
-        Observer { reply: Reply::default(), kept: Budget::new(MAX_KEPT), state }
+    fn new(state: State, may_call: bool) -> Observer {
+        Observer { reply: Reply::default(), may_call, kept: Budget::new(MAX_KEPT), state }
     }
 
     /// Takes the next bytes, with any content coding removed, and reports what they complete.
     ///
     /// Of a stream, returns how many of `bytes` belong to complete events, as [`Decoder::feed`] does; otherwise 0.
     pub fn feed(&mut self, bytes: &Bytes, report: &mut dyn FnMut(Observed)) -> usize {
-        let Observer { reply, kept, state } = self;
+        let Observer { reply, may_call, kept, state } = self;
         match state {
             State::Stream { decoder, reader } => {
-                let mut sink = Sink { reply, kept, report };
+                let mut sink = Sink { reply, may_call, kept, report };
                 decoder.feed(bytes, &mut |event| reader.event(&event, &mut sink))
             }
             State::Document { kept, .. } => {
@@ -117,7 +118,8 @@ impl Observer {
     /// Ends the reply: reports what was cut short and settles [`Observer::reply`]. Later calls do nothing.
     pub fn finish(&mut self, report: &mut dyn FnMut(Observed)) {
         let state = std::mem::replace(&mut self.state, State::Ended);
-        let mut sink = Sink { reply: &mut self.reply, kept: &mut self.kept, report };
+        let Observer { reply, may_call, kept, .. } = self;
+        let mut sink = Sink { reply, may_call, kept, report };
         match state {
             State::Stream { mut decoder, mut reader } => {
                 decoder.finish(&mut |event| {
@@ -151,6 +153,24 @@ impl Observer {
     /// What is known of the reply.
     pub fn reply(&self) -> &Reply {
         &self.reply
+    }
+
+    /// Whether a tool may have been called in the events so far: one is called, or something came that is not understood.
+    ///
+    /// `false` is certain. It is said only of streams of Messages and of Chat.
+    ///
+    /// ```
+    /// use aibridge_providers::api::{Api, Observer};
+    ///
+    /// let mut observer = Observer::streaming(Api::Messages);
+    /// for (content_block, expected) in [(r#"{"type":"text","text":""}"#, false), (r#"{"type":"tool_use"}"#, true)] {
+    ///     let event = format!("data: {{\"type\":\"content_block_start\",\"content_block\":{content_block}}}\n\n");
+    ///     observer.feed(&event.into(), &mut |_| ());
+    ///     assert_eq!(observer.may_call(), expected);
+    /// }
+    /// ```
+    pub fn may_call(&self) -> bool {
+        self.may_call
     }
 }
 
@@ -206,6 +226,7 @@ impl Reader {
 /// Where the readers put what they find.
 pub(super) struct Sink<'a> {
     pub(super) reply: &'a mut Reply,
+    may_call: &'a mut bool,
     kept: &'a mut Budget,
     report: &'a mut dyn FnMut(Observed),
 }
@@ -235,6 +256,12 @@ impl Sink<'_> {
 
     pub(super) fn unobserved(&mut self) {
         self.reply.unobserved = self.reply.unobserved.saturating_add(1);
+        self.may_call();
+    }
+
+    /// A tool is called, for all that is known.
+    pub(super) fn may_call(&mut self) {
+        *self.may_call = true;
     }
 
     /// Whether `bytes` more may be kept of an incomplete part.
@@ -310,6 +337,92 @@ mod tests {
             observer.feed(&Bytes::from_static(end.as_bytes()), &mut unreported);
             observer.finish(&mut unreported);
             assert_eq!((observer.reply().unobserved, observer.reply().terminal), (1, terminal));
+        }
+    }
+
+    /// Whether a call may be among the first events, after each.
+    #[track_caller]
+    fn assert_may_call(api: Api, events: &[(&str, bool)]) {
+        let stream: String = events.iter().map(|(data, _)| format!("data: {data}\n\n")).collect();
+        let ends = events.iter().scan(0, |end, (data, expected)| {
+            *end += data.len() + "data: \n\n".len();
+            Some((*end, *expected))
+        });
+        let ends: Vec<_> = ends.collect();
+        for size in [1, 2, 7, stream.len()] {
+            let mut observer = Observer::streaming(api);
+            let mut fed = 0;
+            for piece in stream.as_bytes().chunks(size) {
+                observer.feed(&Bytes::copy_from_slice(piece), &mut unreported);
+                fed += piece.len();
+                let expected = ends.iter().rfind(|(end, _)| *end <= fed).is_some_and(|(_, expected)| *expected);
+                assert_eq!(observer.may_call(), expected, "{api:?}: {}", &stream[..fed]);
+            }
+        }
+    }
+
+    #[test]
+    fn calls_are_ruled_out_as_long_as_all_that_came_is_known_to_be_something_else() {
+        let text = [
+            (r#"{"type":"message_start","message":{"id":"m","content":[]}}"#, false),
+            (r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}"#, false),
+            (
+                r#"{"type":"content_block_start","index":1,"content_block":{"type":"redacted_thinking","data":"x"}}"#,
+                false,
+            ),
+            (r#"{"type":"content_block_start","index":2,"content_block":{"type":"text","text":""}}"#, false),
+            (r#"{"type":"content_block_delta","index":2,"delta":{"type":"text_delta","text":"tool_use"}}"#, false),
+            (r#"{"type":"ping"}"#, false),
+        ];
+        assert_may_call(Api::Messages, &text);
+        for call in [
+            r#"{"type":"content_block_start","index":3,"content_block":{"type":"tool_use","id":"t","name":"n"}}"#,
+            r#"{"type":"content_block_start","index":3,"content_block":{"type":"tool\u005fuse"}}"#,
+            r#"{"type":"content_block_start","index":3,"content_block":{"type":"something_new"}}"#,
+            r#"{"type":"content_block_start","index":3}"#,
+            r#"{"type":"content_block_start","content_block":{"type":"text"},"content_block":{"type":"tool_use"}}"#,
+            r#"{"type":"message_start","message":{"content":[{"type":"tool_use"}]}}"#,
+            r#"{"type":"something_new"}"#,
+            r#"{"type":"content_block_start""#,
+        ] {
+            let mut events = text.to_vec();
+            events.extend([(call, true), (r#"{"type":"message_stop"}"#, true)]);
+            assert_may_call(Api::Messages, &events);
+        }
+        let text = [
+            (r#"{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","tool_calls":[]}}]}"#, false),
+            (r#"{"id":"c","choices":[{"index":0,"delta":{"content":"\"tool_calls\""}}]}"#, false),
+            (r#"{"id":"c","choices":[{"index":0,"delta":{"reasoning":"x","tool_calls":null}}]}"#, false),
+            (r#"{"id":"c","choices":[],"usage":{"prompt_tokens":1}}"#, false),
+            ("[DONE]", false),
+        ];
+        assert_may_call(Api::Chat, &text);
+        for call in [
+            r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0}]}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"tool_calls":[7]}}]}"#,
+            r#"{"choices":[{"index":1,"delta":{"tool_calls":[{"index":0}]}}]}"#,
+            r#"{"choices":[{"tool_calls":[{}]}]}"#,
+            r#"{"choices":["tool_calls"],"tool_calls":1}"#,
+            r#"{"tool_calls":"#,
+        ] {
+            let mut events = text[..3].to_vec();
+            let call = call.replace("{\"choices", "{ \"tool_calls\":0,\"choices");
+            events.extend([(&*call, true), ("[DONE]", true)]);
+            assert_may_call(Api::Chat, &events);
+        }
+        assert!(Observer::streaming(Api::Responses).may_call() && Observer::blocking(Api::Chat).may_call());
+    }
+
+    #[test]
+    fn an_event_that_is_too_large_may_be_a_call() {
+        for api in [Api::Messages, Api::Chat] {
+            let mut observer = Observer::streaming(api);
+            observer.feed(&vec![b'a'; MAX_EVENT + 1].into(), &mut unreported);
+            observer.feed(&Bytes::from_static(b"\n\nevent: ping\ndata: {"), &mut unreported);
+            assert!(!observer.may_call(), "no data: {api:?}");
+            observer.feed(&vec![b'a'; MAX_EVENT + 1].into(), &mut unreported);
+            observer.feed(&Bytes::from_static(b"\n\n"), &mut unreported);
+            assert!(observer.may_call(), "{api:?}");
         }
     }
 

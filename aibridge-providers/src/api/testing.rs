@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{Api, Facts, Observed, Observer, Reply, Thought, ToolCall, Usage, UsageSource};
+use super::{Api, Facts, Observed, Observer, Reply, Thought, ToolCall, Usage, UsageSource, tools::Exchange};
 use crate::json::Document;
 
 /// What is observed of the stream, which is the same however its bytes are split and its lines end.
@@ -48,6 +48,12 @@ fn observe<'a>(mut observer: Observer, frames: impl IntoIterator<Item = &'a [u8]
     observer.finish(&mut report);
     let reply = observer.reply().clone();
     (seen, reply)
+}
+
+/// Feeds an exchange with a piece of a stream that somebody reads along, as the gateway does.
+pub(super) fn read_along(observer: &mut Observer, exchange: &mut Exchange, piece: Bytes) -> Bytes {
+    observer.feed(&piece, &mut |_| ());
+    if observer.may_call() { exchange.feed(piece) } else { exchange.pass(piece) }
 }
 
 /// The facts of a request.

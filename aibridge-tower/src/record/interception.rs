@@ -35,6 +35,8 @@ struct Shared {
     injected: Option<Names>,
     cut_off: Arc<AtomicBool>,
     begun: Instant,
+    /// No tool has been called in what has been read of the reply.
+    calls_none: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -95,6 +97,7 @@ impl Interception {
             injected,
             cut_off: settings.cut_off.clone(),
             begun: Instant::now(),
+            calls_none: AtomicBool::new(false),
             state,
         }))
     }
@@ -162,6 +165,17 @@ impl Interception {
 
     pub(super) fn received(&self, bytes: u64) {
         self.0.state().summary.response_bytes += bytes;
+    }
+
+    /// Whether it is certain that no tool has been called in the reply as far as it has come.
+    pub(super) fn calls_none(&self, certain: bool) {
+        self.0.calls_none.store(certain, Ordering::Relaxed);
+    }
+
+    /// Whether it is certain that no tool has been called in what has passed of the last round trip's reply: all that was
+    /// read of it was understood, and is no call.
+    pub(crate) fn has_no_call(&self) -> bool {
+        self.0.calls_none.load(Ordering::Relaxed)
     }
 
     /// How the round trip ended. The last word counts.

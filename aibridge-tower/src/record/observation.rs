@@ -82,6 +82,7 @@ impl Observation {
         }
         let status = head.status.as_u16();
         trip.interception().status(status);
+        trip.interception().calls_none(matches!(&reading, Reading::Reply(observer) if !observer.may_call()));
         Observation { trip, api, status, streaming, decoder, reading, frames, events, begun: false }
     }
 
@@ -123,6 +124,7 @@ impl Observation {
                         _ => Reply::default(),
                     };
                     reply.unobserved += 1;
+                    self.trip.interception().calls_none(false);
                     self.reading = Reading::Nothing(reply);
                     self.decoder = None;
                     return 0;
@@ -139,6 +141,9 @@ impl Observation {
                         observer.feed(&sse::encode(event.name, event.data), &mut |observed| found.push(observed));
                     }),
                 };
+                if observer.may_call() {
+                    self.trip.interception().calls_none(false);
+                }
                 let reply = observer.reply();
                 if reply.content && !had_content {
                     self.trip.interception().first_content();
@@ -162,6 +167,9 @@ impl Observation {
             Reading::Reply(observer) => {
                 let mut found = Vec::new();
                 observer.finish(&mut |observed| found.push(observed));
+                if observer.may_call() {
+                    interception.calls_none(false);
+                }
                 let reply = observer.reply();
                 report(&interception, found, reply);
                 outcome(reply, ending, self.streaming)

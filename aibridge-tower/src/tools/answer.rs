@@ -4,12 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use aibridge_mcp::{Content, Listed, Outcome, Toolbox};
 use aibridge_providers::api::tools::{Answer, Call, Part};
-use http::request::Parts;
 use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::layer::Settings;
+use super::{head::Head, layer::Settings};
 use crate::{
     ProviderRoute,
     parse::AiBody,
@@ -31,7 +30,7 @@ pub(super) struct Model<'r> {
 }
 
 impl<'r> Model<'r> {
-    pub(super) fn of(head: &'r Parts, body: &'r AiBody) -> Model<'r> {
+    pub(super) fn of(head: &'r Head, body: &'r AiBody) -> Model<'r> {
         let provider = head.extensions.get::<ProviderRoute>().map(|route| &*route.instance.name);
         Model { provider: provider.unwrap_or_default(), name: body.facts().model.as_deref().unwrap_or_default() }
     }

@@ -109,7 +109,7 @@ where
                                     }
                                 },
                             };
-                            let shown = turn.as_mut().expect("a round has its turn").exchange.feed(data);
+                            let shown = turn.as_mut().expect("a round has its turn").shown(data);
                             if shown.is_empty() {
                                 continue;
                             }

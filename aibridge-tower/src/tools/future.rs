@@ -137,13 +137,24 @@ where
                 }
                 StateProj::Calling { call, turn } => {
                     let response = ready!(call.poll(cx))?;
-                    let Some(turn) = turn.take() else { return Poll::Ready(Ok(response.map(ResponseBody::inner))) };
-                    match begun(turn, response) {
-                        Begun::Reply(response) => return Poll::Ready(Ok(response)),
-                        Begun::Blocking(turn, head, body) => {
-                            State::Reading { body: Collect::new(body, LIMIT), begun: Some((turn, head)) }
-                        }
+                    let Some(mut turn) = turn.take().filter(|_| response.status().is_success()) else {
+                        return Poll::Ready(Ok(response.map(ResponseBody::inner)));
+                    };
+                    let decoder = match coding(response.headers()) {
+                        Coding::Unreadable => return Poll::Ready(Ok(response.map(ResponseBody::inner))),
+                        Coding::Coded(decoder) => Some(decoder),
+                        Coding::Plain => None,
+                    };
+                    turn.begun(response.extensions().get::<Interception>().cloned());
+                    let (mut head, body) = response.into_parts();
+                    if is_event_stream(&head.headers) {
+                        not_as_received(&mut head);
+                        let body = ResponseBody::stream(body, turn, decoder);
+                        return Poll::Ready(Ok(Response::from_parts(head, body)));
                     }
+                    // In place, because it is large.
+                    state.set(State::Reading { body: Collect::new(body, LIMIT), begun: Some((turn, head)) });
+                    continue;
                 }
                 StateProj::Reading { body, begun } => {
                     let received = ready!(body.poll(cx));
@@ -158,32 +169,6 @@ where
             state.set(next);
         }
     }
-}
-
-/// What the first round was answered with.
-enum Begun<S, B> {
-    /// This is the reply.
-    Reply(Response<ResponseBody<S, B>>),
-    /// It has to be read as a whole.
-    Blocking(Box<Turn<S>>, Parts, B),
-}
-
-fn begun<S, B>(mut turn: Box<Turn<S>>, response: Response<B>) -> Begun<S, B> {
-    let coding = coding(response.headers());
-    if !response.status().is_success() || matches!(coding, Coding::Unreadable) {
-        return Begun::Reply(response.map(ResponseBody::inner));
-    }
-    turn.begun(response.extensions().get::<Interception>().cloned());
-    let (mut head, body) = response.into_parts();
-    if !is_event_stream(&head.headers) {
-        return Begun::Blocking(turn, head, body);
-    }
-    not_as_received(&mut head);
-    let decoder = match coding {
-        Coding::Coded(decoder) => Some(decoder),
-        _ => None,
-    };
-    Begun::Reply(Response::from_parts(head, ResponseBody::stream(body, turn, decoder)))
 }
 
 impl<S: Service<Request<AiBody>>, B> fmt::Debug for ResponseFuture<S, B> {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use aibridge_providers::api::tools::Kept;
+use foldhash::fast::RandomState;
 use moka::sync::Cache;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -22,7 +23,7 @@ const MANY_ACTORS: usize = 10_000;
 pub(super) struct History {
     kept: Cache<(Uuid, String), Arc<Kept>>,
     /// Who has anything, and since when it is not used: to look it up, a conversation has to be searched for ids.
-    actors: Arc<RwLock<HashMap<Uuid, Instant>>>,
+    actors: Arc<RwLock<HashMap<Uuid, Instant, RandomState>>>,
 }
 
 impl History {

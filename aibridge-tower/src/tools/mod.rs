@@ -40,6 +40,7 @@ mod answer;
 mod blocking;
 mod body;
 mod future;
+mod head;
 mod history;
 mod layer;
 mod metrics;

@@ -10,13 +10,14 @@ use aibridge_providers::api::{
     Api,
     tools::{Definition, Refused, Toolset},
 };
+use foldhash::fast::RandomState;
 
 /// How many are kept. When there are more, toolboxes have changed again and again, and most are history.
 const MAX: usize = 1000;
 
 /// What is written out for requests, by the toolbox's fingerprint: most actors have the same tools.
 #[derive(Clone, Default)]
-pub(super) struct Rendered(Arc<RwLock<HashMap<[u8; 32], Toolset>>>);
+pub(super) struct Rendered(Arc<RwLock<HashMap<[u8; 32], Toolset, RandomState>>>);
 
 impl Rendered {
     /// The tools of `toolbox`.

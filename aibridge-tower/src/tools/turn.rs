@@ -12,11 +12,12 @@ use aibridge_providers::{
 };
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use http::{Request, request::Parts};
+use http::Request;
 use uuid::Uuid;
 
 use super::{
     answer::{Model, Runner},
+    head::Head,
     layer::Settings,
     service::Spare,
 };
@@ -27,7 +28,7 @@ pub(super) struct Turn<S> {
     spare: Spare<S>,
     pub(super) exchange: Exchange,
     pub(super) runner: Runner,
-    head: Parts,
+    head: Head,
     body: AiBody,
     rounds: usize,
 }
@@ -42,7 +43,7 @@ impl<S> Turn<S> {
         names: Names,
         request: &Request<AiBody>,
     ) -> Turn<S> {
-        let (head, body) = request.clone().into_parts();
+        let (head, body) = (Head::of(request), request.body().clone());
         let exchange = Exchange::new(body.api(), names);
         let runner = Runner { settings, actor, toolbox, interception: None };
         Turn { spare, exchange, runner, head, body, rounds: 0 }
@@ -63,10 +64,16 @@ impl<S> Turn<S> {
 
     /// The first round has been answered.
     pub(super) fn begun(&mut self, interception: Option<Interception>) {
-        if let Some(interception) = &interception {
-            self.head.extensions.insert(interception.clone());
-        }
         self.runner.interception = interception;
+    }
+
+    /// What the client gets in the place of `bytes` of a stream.
+    pub(super) fn shown(&mut self, bytes: Bytes) -> Bytes {
+        // Whoever records has read them already.
+        match &self.runner.interception {
+            Some(interception) if interception.has_no_call() => self.exchange.pass(bytes),
+            _ => self.exchange.feed(bytes),
+        }
     }
 
     /// Whether the model has been told that there are no more rounds.
@@ -88,7 +95,10 @@ impl<S> Turn<S> {
     pub(super) fn next(&mut self, answers: &[Answer]) -> Option<Request<AiBody>> {
         let sent = self.sent()?;
         let bytes = self.exchange.next_request(&sent, answers);
-        let mut request = Request::from_parts(self.head.clone(), self.body.clone());
+        let mut request = self.head.request(self.body.clone());
+        if let Some(interception) = &self.runner.interception {
+            request.extensions_mut().insert(interception.clone());
+        }
         AiBody::edit(&mut request, bytes);
         // What is kept is what was sent: a further round continues it.
         self.body = request.body().clone();

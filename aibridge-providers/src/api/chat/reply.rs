@@ -156,8 +156,9 @@ impl Reader {
         let choices = chunk.choices.unwrap_or_default();
         let closing = choices.is_empty();
         for choice in choices {
-            if let Ok(choice) = serde_json::from_str(choice.get()) {
-                self.choice(choice, sink);
+            match serde_json::from_str(choice.get()) {
+                Ok(choice) => self.choice(choice, sink),
+                Err(_) => sink.may_call(),
             }
         }
         if let Some(usage) = chunk.usage {
@@ -168,11 +169,11 @@ impl Reader {
     }
 
     fn choice(&mut self, choice: Choice<'_>, sink: &mut Sink<'_>) {
-        let Some(delta) = choice.delta else { return };
+        let Some(delta) = choice.delta else { return sink.may_call() };
         let text = delta.content.is_some_and(|content| !matches!(content.get(), "null" | "\"\"" | "[]"));
         sink.reply.content |= text || delta.refusal.is_some_and(|text| !text.0.is_empty());
         if choice.index.unwrap_or_default() != 0 {
-            return;
+            return sink.may_call();
         }
         // Those who send both send the same text twice.
         if let Some(text) = delta.reasoning_content.or(delta.reasoning) {
@@ -180,6 +181,7 @@ impl Reader {
             sink.keep(&mut self.thought, &text.0);
         }
         for call in delta.tool_calls.into_iter().flatten() {
+            sink.may_call();
             if let Ok(call) = serde_json::from_str(call.get()) {
                 sink.reply.content = true;
                 self.call(call, sink);

@@ -140,7 +140,7 @@ impl Reader {
         if event.oversize {
             return sink.unobserved();
         }
-        let Some(kind) = kind else { return };
+        let Some(kind) = kind else { return sink.may_call() };
         if self.read(kind, event.data, sink).is_err() {
             sink.unobserved();
         }
@@ -153,12 +153,16 @@ impl Reader {
                 if let Some(message) = serde_json::from_slice::<MessageStart<'_>>(data)?.message {
                     sink.identify(message.id, message.model);
                     note(message.usage, UsageSource::Partial, sink);
+                    if message.content.is_none_or(|content| !content.is_empty()) {
+                        sink.may_call();
+                    }
                 }
             }
             Kind::BlockStart => {
                 let start: BlockStart<'_> = serde_json::from_slice(data)?;
-                if let Some(block) = start.content_block {
-                    self.begin(start.index.unwrap_or_default(), block, sink);
+                match start.content_block {
+                    Some(block) => self.begin(start.index.unwrap_or_default(), block, sink),
+                    None => sink.may_call(),
                 }
             }
             Kind::BlockDelta => {
@@ -255,7 +259,9 @@ impl Part {
         }
         if kind == "redacted_thinking" {
             sink.redacted();
+            return None;
         }
+        sink.may_call();
         // `server_tool_use`, `mcp_tool_use`: the provider runs the tool.
         let hosted = kind.strip_suffix("tool_use")?.ends_with('_');
         if !hosted && kind != "tool_use" {

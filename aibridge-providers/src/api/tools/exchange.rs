@@ -118,31 +118,46 @@ impl Exchange {
     /// Takes the next bytes of a round's event stream, plain, and gives what the client gets in their place: the same
     /// bytes, uncopied, as long as nothing has to be changed.
     pub fn feed(&mut self, bytes: Bytes) -> Bytes {
-        if self.rounds.is_some() || !passes_unread(self.api) {
+        self.take(bytes, false)
+    }
+
+    /// The same for bytes up to whose end no tool has been called, the client's included: those who read them anyway can
+    /// tell (see [`Observer::may_call`](crate::api::Observer::may_call)), and they are not looked at once more.
+    pub fn pass(&mut self, bytes: Bytes) -> Bytes {
+        // In Responses, all names are in the first event, and have to be taken out of it.
+        let calls_none = self.rounds.is_none() && self.api != Api::Responses;
+        if calls_none && self.passed.keep(&bytes) { bytes } else { self.take(bytes, calls_none) }
+    }
+
+    fn take(&mut self, bytes: Bytes, calls_none: bool) -> Bytes {
+        if self.rounds.is_some() {
             return self.rounds().feed(bytes);
         }
-        match self.passed.take(bytes, &self.names) {
+        match self.passed.take(bytes, |events| !calls_none && may_call(self.api, &self.names, events)) {
             Ok(same) => same,
-            Err(Read { before, now }) => {
-                self.rounds().feed(before);
-                self.rounds().feed(now)
-            }
+            Err(read) => self.read(read),
         }
+    }
+
+    /// Reads what has passed, and gives what the client gets in the place of what has not.
+    fn read(&mut self, Read { before, now }: Read) -> Bytes {
+        self.rounds().feed(before);
+        self.rounds().feed(now)
     }
 
     /// The round's stream has ended, cleanly or not.
     pub fn end_stream(&mut self) -> Step {
-        if self.rounds.is_some() || !passes_unread(self.api) {
-            return self.rounds().end_stream();
-        }
-        match self.passed.end(&self.names) {
-            Ok(rest) => Step { calls: Vec::new(), next: Next::End(Finish { bytes: rest, kept: None }) },
-            Err(Read { before, now }) => {
-                self.rounds().feed(before);
-                self.rounds().feed(now);
-                self.rounds().end_stream()
+        if self.rounds.is_none() {
+            match self.passed.end(|open| may_call(self.api, &self.names, open)) {
+                Ok(rest) => {
+                    return Step { calls: Vec::new(), next: Next::End(Finish { bytes: rest, kept: None }) };
+                }
+                Err(read) => {
+                    self.read(read);
+                }
             }
         }
+        self.rounds().end_stream()
     }
 
     /// Takes a round's blocking reply, plain.
@@ -176,10 +191,13 @@ impl Exchange {
     }
 }
 
-/// Whether a stream in which no name of a tool occurs is the client's as it is. In Chat a name may come in pieces, and in
-/// Responses all are in the first event.
-fn passes_unread(api: Api) -> bool {
-    api == Api::Messages
+/// Whether events have to be read, because one of the tools may be called in them. In Chat a name may come in pieces, so that
+/// it cannot be searched for.
+fn may_call(api: Api, names: &Names, events: &[u8]) -> bool {
+    match api {
+        Api::Messages => names.may_occur(events),
+        Api::Chat | Api::Responses => !events.is_empty(),
+    }
 }
 
 impl fmt::Debug for Exchange {
@@ -201,4 +219,42 @@ pub(in crate::api) trait Dialect: fmt::Debug + Send {
         None
     }
     fn provider_error(&mut self, status: u16, body: &[u8]) -> Bytes;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_responses_the_names_are_taken_out_of_events_that_call_none() {
+        let names = Names::from_iter(["bmcp_a".to_owned()]);
+        let event = |tools| {
+            format!("data: {{\"type\":\"response.created\",\"response\":{{\"id\":\"r\",\"tools\":{tools}}}}}\n\n")
+        };
+        let sent = event(r#"[{"type":"function","name":"mine"},{"type":"function","name":"bmcp_a"}]"#);
+        let shown = Exchange::new(Api::Responses, names).pass(sent.into());
+        assert_eq!(shown, event(r#"[{"type":"function","name":"mine"}]"#));
+    }
+
+    #[test]
+    fn what_is_known_to_call_none_passes_uncopied_until_something_calls_one() {
+        for (api, call) in [
+            (
+                Api::Messages,
+                r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","name":"bmcp_a","input":{}}}"#,
+            ),
+            (
+                Api::Chat,
+                r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"bmcp_a","arguments":"{}"}}]}}]}"#,
+            ),
+        ] {
+            let mut exchange = Exchange::new(api, Names::from_iter(["bmcp_a".to_owned()]));
+            for _ in 0..3 {
+                let event = Bytes::from("data: {\"text\":\"bmcp_a\"}\n\n");
+                assert_eq!(exchange.pass(event.clone()).as_ptr(), event.as_ptr(), "{api:?}");
+            }
+            assert_eq!(exchange.feed(format!("data: {call}\n\n").into()), "", "{api:?}");
+            assert_eq!(exchange.end_stream().calls.len(), 1, "{api:?}");
+        }
+    }
 }

@@ -2,10 +2,13 @@ use std::mem;
 
 use bytes::Bytes;
 
-use super::{Names, Whole};
+use super::Whole;
 
 /// So much of a stream is kept unread.
 const KEPT: usize = 1 << 20;
+
+/// How much room there is for it at first: for some ten events.
+const FIRST: usize = 2048;
 
 /// The beginning of a stream, as long as it calls no injected tool: it passes, and is kept for the case that one is called
 /// later.
@@ -27,10 +30,22 @@ pub(super) struct Read {
 }
 
 impl Passed {
-    /// The next bytes, as far as they are whole events: the same, uncopied; unless they may call one of the tools.
-    pub(super) fn take(&mut self, bytes: Bytes, names: &Names) -> Result<Bytes, Read> {
+    /// Keeps bytes in which no tool is called and which pass, unless it needs a closer look whether they are whole events.
+    pub(super) fn keep(&mut self, bytes: &[u8]) -> bool {
+        let fits = self.whole.len() == 0 && bytes.ends_with(b"\n\n") && self.seen.len() + bytes.len() <= KEPT;
+        if fits {
+            if self.seen.capacity() == 0 {
+                self.seen.reserve(FIRST);
+            }
+            self.seen.extend_from_slice(bytes);
+        }
+        fits
+    }
+
+    /// The next bytes, as far as they are whole events: the same, uncopied; unless those events `may_call` one of the tools.
+    pub(super) fn take(&mut self, bytes: Bytes, may_call: impl FnOnce(&[u8]) -> bool) -> Result<Bytes, Read> {
         let whole = self.whole.take(bytes);
-        if names.may_occur(&whole) || self.seen.len() + whole.len() + self.whole.len() > KEPT {
+        if may_call(&whole) || self.seen.len() + whole.len() + self.whole.len() > KEPT {
             let open = self.whole.rest();
             let now = if open.is_empty() { whole } else { [whole, open].concat().into() };
             return Err(self.read(now));
@@ -40,9 +55,9 @@ impl Passed {
     }
 
     /// What is left when the stream ends.
-    pub(super) fn end(&mut self, names: &Names) -> Result<Bytes, Read> {
+    pub(super) fn end(&mut self, may_call: impl FnOnce(&[u8]) -> bool) -> Result<Bytes, Read> {
         let open = self.whole.rest();
-        if names.may_occur(&open) { Err(self.read(open)) } else { Ok(open) }
+        if may_call(&open) { Err(self.read(open)) } else { Ok(open) }
     }
 
     fn read(&mut self, now: Bytes) -> Read {
@@ -56,8 +71,8 @@ mod tests {
 
     const STREAM: &str = "event: a\ndata: {\"text\":\"x\"}\n\ndata: {\"name\":\"bmcp_a\"}\n\ndata: 3\n\n";
 
-    fn names() -> Names {
-        ["bmcp_a", "bmcp_b"].map(str::to_owned).into_iter().collect()
+    fn may_call(events: &[u8]) -> bool {
+        memchr::memmem::find(events, b"bmcp_").is_some()
     }
 
     #[test]
@@ -66,7 +81,7 @@ mod tests {
             let mut passed = Passed::default();
             let mut same = Vec::new();
             let mut pieces = [&STREAM[..at], &STREAM[at..]].into_iter().map(|piece| Bytes::from(piece.to_owned()));
-            let read = pieces.by_ref().find_map(|piece| match passed.take(piece, &names()) {
+            let read = pieces.by_ref().find_map(|piece| match passed.take(piece, may_call) {
                 Ok(whole) => {
                     same.extend_from_slice(&whole);
                     None
@@ -84,7 +99,7 @@ mod tests {
     fn a_long_stream_is_read() {
         let mut passed = Passed::default();
         let event = Bytes::from(format!("data: {}\n\n", "x".repeat(KEPT / 4)));
-        let taken: Vec<_> = (0..4).map(|_| passed.take(event.clone(), &names())).collect();
+        let taken: Vec<_> = (0..4).map(|_| passed.take(event.clone(), may_call)).collect();
         assert!(taken[..3].iter().all(|taken| taken.as_ref().is_ok_and(|same| same.as_ptr() == event.as_ptr())));
         assert_eq!(taken[3].as_ref().map_err(|read| read.before.len()), Err(event.len() * 3));
     }
@@ -93,8 +108,8 @@ mod tests {
     fn an_event_without_an_end_is_read_if_it_may_be_a_call() {
         for (open, is_read) in [("data: {\"name\":\"bmcp_a", true), ("data: {\"na", false)] {
             let mut passed = Passed::default();
-            assert_eq!(passed.take(Bytes::from_static(open.as_bytes()), &names()).expect("nothing yet"), "");
-            assert_eq!(passed.end(&names()).is_err(), is_read, "{open}");
+            assert_eq!(passed.take(Bytes::from_static(open.as_bytes()), may_call).expect("nothing yet"), "");
+            assert_eq!(passed.end(may_call).is_err(), is_read, "{open}");
         }
     }
 }

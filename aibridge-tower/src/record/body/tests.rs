@@ -2,13 +2,13 @@ use std::io;
 
 use aibridge_providers::api::{Api, Reason, Refusal};
 use bytes::Bytes;
-use http::Response;
+use http::{Response, response::Builder};
 use http_body::Body;
 use http_body_util::BodyExt;
 
 use crate::{
     record::{
-        RecordLayer,
+        Interception, RecordLayer,
         testing::{ASK, DELTA, DOCUMENT, OVERLOADED, START, STOP, answer, body, broken, data, document, steps, stream},
     },
     testing::{Script, Step, Told, bytes, parsed, poll, routed},
@@ -227,6 +227,33 @@ async fn a_reply_that_cannot_be_decoded_passes_unread() {
         let end = format!("end completed 200 {}B -", text.len());
         assert_eq!(told.calls(), told_of("tokens 0+0 cache 0/0 none -", &end), "{coding}");
     }
+}
+
+#[tokio::test]
+async fn it_is_told_how_long_no_tool_has_been_called() {
+    const CALL: &str = concat!(
+        "event: content_block_start\n",
+        r#"data: {"type":"content_block_start","index":1,"content_block":{"type":"tool_use","name":"ls"}}"#,
+        "\n\n",
+    );
+    let answered = async |head: Builder, texts: &[&'static str]| {
+        let script = Script::new(steps(texts));
+        let reply = answer(RecordLayer::new(Told::default()), parsed(Api::Messages, ASK), head, script).await;
+        let (head, mut body) = reply.into_parts();
+        let interception = head.extensions.get::<Interception>().expect("an interception");
+        let mut told = vec![interception.has_no_call()];
+        while data(poll(&mut body)).is_some() {
+            told.push(interception.has_no_call());
+        }
+        told
+    };
+    assert_eq!(answered(stream(), &[DELTA, CALL, DELTA, STOP]).await, [true, true, false, false, false]);
+    assert_eq!(answered(stream(), &[DELTA, STOP]).await, [true, true, true]);
+    let of_one = async |head, text| answered(head, &[text]).await[1];
+    assert!(!of_one(stream().header("content-encoding", "gzip"), "no gzip").await, "it cannot be decoded");
+    assert!(!of_one(stream().header("content-encoding", "unknown"), "bytes").await);
+    assert!(!of_one(document(), DOCUMENT).await, "a document is read at its end");
+    assert!(!of_one(document().status(529), DOCUMENT).await);
 }
 
 #[tokio::test]

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{
-        Api,
+        Api, Observer,
+        testing::read_along,
         tools::{Answer, Call, Exchange, Finish, Kept, Next, Part, Step},
     },
     json::Document,
@@ -95,12 +96,21 @@ fn run(rounds: usize, mut round: impl FnMut(&mut Exchange, usize, &mut Vec<u8>) 
 #[track_caller]
 fn streamed(rounds: &[String]) -> Outcome {
     let split = |pieces: &dyn Fn(&str) -> Vec<Vec<u8>>| {
-        run(rounds.len(), |exchange, at, out| {
+        let fed = run(rounds.len(), |exchange, at, out| {
             for piece in pieces(&rounds[at]) {
                 out.extend_from_slice(&exchange.feed(piece.into()));
             }
             exchange.end_stream()
-        })
+        });
+        let read_along = run(rounds.len(), |exchange, at, out| {
+            let mut observer = Observer::streaming(Api::Chat);
+            for piece in pieces(&rounds[at]) {
+                out.extend_from_slice(&read_along(&mut observer, exchange, piece.into()));
+            }
+            exchange.end_stream()
+        });
+        assert_eq!(read_along, fed, "when somebody reads along");
+        fed
     };
     let whole = split(&|text| vec![text.as_bytes().to_vec()]);
     for size in [1, 2, 7, 64, 333] {

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{
-        Api,
-        testing::events,
+        Api, Observer,
+        testing::{events, read_along},
         tools::{Answer, Call, Exchange, Kept, Next, Part},
     },
     json::Document,
@@ -35,6 +35,8 @@ pub(super) struct Played {
 #[derive(Clone, Copy)]
 enum Arrives<'a> {
     InPieces(&'a dyn Fn(usize, &[u8]) -> Vec<usize>),
+    /// The same while somebody reads along.
+    ReadAlong(&'a dyn Fn(usize, &[u8]) -> Vec<usize>),
     Whole,
 }
 
@@ -49,9 +51,11 @@ pub(super) fn play(rounds: &[&str]) -> Played {
     for at in 1..rounds.iter().map(|stream| stream.len()).max().unwrap_or(0) {
         let pieces = |_, stream: &[u8]| if at < stream.len() { vec![at] } else { Vec::new() };
         assert_eq!(run(rounds, Arrives::InPieces(&pieces)), whole, "split at {at}");
+        assert_eq!(run(rounds, Arrives::ReadAlong(&pieces)), whole, "split at {at} and read along");
     }
     let bytes = |_, stream: &[u8]| (1..stream.len()).collect();
     assert_eq!(run(rounds, Arrives::InPieces(&bytes)), whole, "byte by byte");
+    assert_eq!(run(rounds, Arrives::ReadAlong(&bytes)), whole, "byte by byte and read along");
     for end in ["\r\n", "\r"] {
         let rounds: Vec<String> = rounds.iter().map(|stream| stream.replace('\n', end)).collect();
         let rounds: Vec<&str> = rounds.iter().map(String::as_str).collect();
@@ -82,11 +86,15 @@ fn run(rounds: &[&str], arrives: Arrives<'_>) -> Played {
     for (round, reply) in rounds.iter().enumerate() {
         let step = match arrives {
             Arrives::Whole => exchange.reply(Bytes::copy_from_slice(reply.as_bytes())),
-            Arrives::InPieces(at) => {
+            Arrives::InPieces(at) | Arrives::ReadAlong(at) => {
+                let mut observer = matches!(arrives, Arrives::ReadAlong(_)).then(|| Observer::streaming(Api::Messages));
                 let mut from = 0;
                 for to in at(round, reply.as_bytes()).into_iter().chain([reply.len()]) {
                     let frame = Bytes::copy_from_slice(&reply.as_bytes()[from..to]);
-                    played.shown.extend_from_slice(&exchange.feed(frame));
+                    played.shown.extend_from_slice(&match &mut observer {
+                        Some(observer) => read_along(observer, &mut exchange, frame),
+                        None => exchange.feed(frame),
+                    });
                     from = to;
                 }
                 exchange.end_stream()
