@@ -3,6 +3,8 @@
 //! The provider is a service in memory, so that no socket hides what the layers cost. Each iteration runs 64 requests at
 //! the same time, as a busy gateway does: a request that waits for its record leaves the processor to the others. Times
 //! are for all 64; `elem/s` counts requests. The first rung holds what the harness itself costs.
+//!
+//! The last two rungs differ in injected tools that nobody calls. They are there for each API, the others for Messages.
 
 use std::{fmt::Debug, hint::black_box, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -45,29 +47,37 @@ const IN_FLIGHT: usize = 64;
 const EVENTS: usize = 100;
 
 struct Load {
+    api: Format,
     name: &'static str,
     ask: Ask,
     provider: Provider,
 }
 
-fn loads() -> [Load; 4] {
-    let document = || Provider::document(inputs::reply(Format::Messages));
-    let events = inputs::events(Format::Messages, EVENTS);
-    let burst: Bytes = events.concat().into();
-    [
-        Load { name: "small", ask: Ask::new(inputs::small_request(false)), provider: document() },
-        Load { name: "200_kb", ask: Ask::new(inputs::large_request(false)), provider: document() },
-        Load {
-            name: "stream_of_frames",
-            ask: Ask::new(inputs::small_request(true)),
-            provider: Provider::stream(events),
-        },
-        Load {
-            name: "stream_in_a_burst",
-            ask: Ask::new(inputs::small_request(true)),
-            provider: Provider::stream(vec![burst]),
-        },
-    ]
+/// Writes a request, one that streams or does not.
+type Writes = fn(bool) -> Bytes;
+
+/// Asks with a request.
+type Asks = fn(Bytes) -> Ask;
+
+fn loads() -> Vec<Load> {
+    let asks: [(Format, Asks, [Writes; 2]); 3] = [
+        (Format::Messages, Ask::new, [inputs::small_request, inputs::large_request]),
+        (Format::Chat, Ask::chat, [inputs::small_chat_request, inputs::large_chat_request]),
+        (Format::Responses, Ask::responses, [inputs::small_responses_request, inputs::large_responses_request]),
+    ];
+    let loads = asks.into_iter().flat_map(|(api, ask, [small, large])| {
+        let document = Provider::document(inputs::reply(api));
+        let events = inputs::events(api, EVENTS);
+        let burst: Bytes = events.concat().into();
+        [
+            ("small", small(false), document.clone()),
+            ("200_kb", large(false), document),
+            ("stream_of_frames", small(true), Provider::stream(events)),
+            ("stream_in_a_burst", small(true), Provider::stream(vec![burst])),
+        ]
+        .map(|(name, body, provider)| Load { api, name, ask: ask(body), provider })
+    });
+    loads.collect()
 }
 
 /// What every rung needs.
@@ -82,6 +92,9 @@ impl Ground {
         S: Service<Request<Full<Bytes>>, Response = Response<R>, Error: Debug> + Clone,
         R: Body<Data = Bytes, Error: Debug>,
     {
+        if load.api != Format::Messages && name.starts_with(char::is_numeric) {
+            return;
+        }
         let expected = load.provider.reply_len();
         group.bench_function(name, |bencher| {
             bencher.to_async(&self.runtime).iter_custom(async |iterations| {
@@ -109,7 +122,12 @@ fn ladder(criterion: &mut Criterion) {
     let (registry, shape) = (registry(), ShapeLayer::new());
     let tools = ToolsLayer::new(Tools::new());
     for load in loads() {
-        let mut group = criterion.benchmark_group(format!("ladder/{}", load.name));
+        let group = match load.api {
+            Format::Messages => format!("ladder/{}", load.name),
+            Format::Chat => format!("ladder/chat/{}", load.name),
+            _ => format!("ladder/responses/{}", load.name),
+        };
+        let mut group = criterion.benchmark_group(group);
         let bytes = (load.ask.len() + load.provider.reply_len()) * IN_FLIGHT;
         group.throughput(Throughput::ElementsAndBytes { elements: IN_FLIGHT as u64, bytes: bytes as u64 });
         let provider = || load.provider.clone();

@@ -25,6 +25,12 @@ fn benches(criterion: &mut Criterion) {
             Format::Chat,
             [inputs::small_chat_request, inputs::large_chat_request].map(|of| [of(false), of(true)].map(Ask::chat)),
         ),
+        (
+            "responses",
+            Format::Responses,
+            [inputs::small_responses_request, inputs::large_responses_request]
+                .map(|of| [of(false), of(true)].map(Ask::responses)),
+        ),
     ] {
         let events = inputs::events(format, 100);
         let burst: Bytes = events.concat().into();

@@ -84,7 +84,7 @@ impl Observer {
             Api::Chat => Reader::Chat(chat::Reader::default()),
             Api::Responses => Reader::Responses(responses::Reader::default()),
         };
-        Observer::new(State::Stream { decoder: Decoder::new(MAX_EVENT), reader }, api == Api::Responses)
+        Observer::new(State::Stream { decoder: Decoder::new(MAX_EVENT), reader }, false)
     }
 
     /// Observes a reply that is one JSON document. It is kept, without a copy if it comes in one piece, and read at the
@@ -104,6 +104,7 @@ impl Observer {
         let Observer { reply, may_call, kept, state } = self;
         match state {
             State::Stream { decoder, reader } => {
+                *may_call &= !matches!(reader, Reader::Responses(_));
                 let mut sink = Sink { reply, may_call, kept, report };
                 decoder.feed(bytes, &mut |event| reader.event(&event, &mut sink))
             }
@@ -156,8 +157,10 @@ impl Observer {
     }
 
     /// Whether a tool may have been called in the events so far: one is called, or something came that is not understood.
+    /// `false` is certain. Of a blocking reply it is not known.
     ///
-    /// `false` is certain. It is said only of streams of Messages and of Chat.
+    /// In Responses, where calls are whole items, this is said of the events that ended with the last [`feed`](Observer::feed)
+    /// alone: it is `false` of text.
     ///
     /// ```
     /// use aibridge_providers::api::{Api, Observer};
@@ -410,7 +413,18 @@ mod tests {
             events.extend([(&*call, true), ("[DONE]", true)]);
             assert_may_call(Api::Chat, &events);
         }
-        assert!(Observer::streaming(Api::Responses).may_call() && Observer::blocking(Api::Chat).may_call());
+        let (text, other) =
+            (r#"{"type":"response.output_text.delta","delta":"function_call"}"#, r#"{"type":"response.created"}"#);
+        assert_may_call(Api::Responses, &[(text, false), (text, false)]);
+        let mut observer = Observer::streaming(Api::Responses);
+        for (event, expected) in [(text, false), (other, true), (text, false), ("{", true), ("{}", true), (text, false)]
+        {
+            observer.feed(&format!("data: {event}").into(), &mut unreported);
+            assert!(!observer.may_call(), "not yet: {event}");
+            observer.feed(&Bytes::from_static(b"\n\n"), &mut unreported);
+            assert_eq!(observer.may_call(), expected, "{event}");
+        }
+        assert!(Observer::blocking(Api::Chat).may_call());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{
     Value,
     iter::{RawMembers, unquoted},
-    scan::{MemberSpan, scan},
+    scan::{Count, MemberSpan, scan},
     string,
 };
 
@@ -89,8 +89,19 @@ impl Document {
     /// # Ok::<(), aibridge_providers::json::JsonError>(())
     /// ```
     pub fn count(&self, key: &str) -> usize {
-        let counted = self.members.as_ref().and_then(|members| self.find(members, key)?.elements);
-        counted.unwrap_or_else(|| self.get(key).map_or(0, |array| array.elements().count()))
+        match self.counted(key) {
+            Some(count) => count.elements,
+            None => self.get(key).map_or(0, |array| array.elements().count()),
+        }
+    }
+
+    /// Whether elements of that array may have arrays directly in them that are not empty: `false` is certain.
+    pub(crate) fn may_nest(&self, key: &str) -> bool {
+        self.counted(key).is_none_or(|count| count.nested > 0)
+    }
+
+    fn counted(&self, key: &str) -> Option<Count> {
+        self.members.as_ref().and_then(|members| self.find(members, key)?.count)
     }
 
     fn find<'m>(&self, members: &'m [MemberSpan], key: &str) -> Option<&'m MemberSpan> {
@@ -119,14 +130,14 @@ impl Document {
         let moved = |at: usize| at + bytes.len() - self.bytes.len();
         let members = self.members.as_ref().map(|members| {
             let member = |member: &MemberSpan| {
-                let MemberSpan { key, value, elements } = member.clone();
+                let MemberSpan { key, value, count } = member.clone();
                 if key.start >= span.end {
                     let (key, value) = (moved(key.start)..moved(key.end), moved(value.start)..moved(value.end));
-                    MemberSpan { key, value, elements }
+                    MemberSpan { key, value, count }
                 } else if value.end >= span.end {
-                    MemberSpan { key, value: value.start..moved(value.end), elements: None }
+                    MemberSpan { key, value: value.start..moved(value.end), count: None }
                 } else {
-                    MemberSpan { key, value, elements }
+                    MemberSpan { key, value, count }
                 }
             };
             members.iter().map(member).collect()
@@ -142,7 +153,7 @@ impl Document {
         let added = member.len();
         let key = at + usize::from(!is_first);
         let key = key..key + 2 + unquoted(&bytes[key..]).iter().take_while(|byte| **byte != b'"').count();
-        let member = MemberSpan { value: key.end + 1..at + added, key, elements: None };
+        let member = MemberSpan { value: key.end + 1..at + added, key, count: None };
         let members = self.members.as_ref().filter(|members| members.len() < REMEMBERED);
         let members = members.map(|members| members.iter().cloned().chain([member]).collect());
         Document { root: self.root.start..self.root.end + added, members, bytes }
@@ -170,7 +181,7 @@ impl Document {
         match &self.members {
             Some(members) if self.span(object) == self.root => members.to_vec(),
             _ => RawMembers::of(object)
-                .map(|(key, value)| MemberSpan { key: self.span_of(key), value: self.span(value), elements: None })
+                .map(|(key, value)| MemberSpan { key: self.span_of(key), value: self.span(value), count: None })
                 .collect(),
         }
     }

@@ -14,8 +14,17 @@ pub(super) struct MemberSpan {
     pub(super) key: Range<usize>,
     /// The value.
     pub(super) value: Range<usize>,
-    /// How many elements it has, if that was counted: the number is that of an array.
-    pub(super) elements: Option<usize>,
+    /// What was counted of it, if it was.
+    pub(super) count: Option<Count>,
+}
+
+/// What is in an array; nothing, if the value is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Count {
+    /// How many elements it has.
+    pub(super) elements: usize,
+    /// How many there are in arrays that are directly in its elements.
+    pub(super) nested: usize,
 }
 
 /// Validates `text` as one JSON value with whitespace around it and returns the value's span.
@@ -42,7 +51,7 @@ fn scan_syntax(text: &[u8], mut member: impl FnMut(MemberSpan)) -> Result<Range<
     let mut pos = start;
     let mut member_key = 0..0;
     let mut member_value = 0;
-    let mut elements = 0;
+    let mut count = Count::default();
     // Each round begins at the first byte of a value.
     'value: loop {
         match text.get(pos) {
@@ -58,7 +67,7 @@ fn scan_syntax(text: &[u8], mut member: impl FnMut(MemberSpan)) -> Result<Range<
                     }
                     pos = colon(text, pos)?;
                     if stack.depth == 1 {
-                        (member_value, elements) = (pos, 0);
+                        (member_value, count) = (pos, Count::default());
                     }
                     continue 'value;
                 }
@@ -88,9 +97,10 @@ fn scan_syntax(text: &[u8], mut member: impl FnMut(MemberSpan)) -> Result<Range<
             match (stack.depth, stack.in_object) {
                 (1, true) => {
                     let (key, value) = (member_key.clone(), member_value..pos);
-                    member(MemberSpan { key, value, elements: Some(elements) });
+                    member(MemberSpan { key, value, count: Some(count) });
                 }
-                (2, false) => elements += 1,
+                (2, false) => count.elements += 1,
+                (4, false) => count.nested += 1,
                 _ => {}
             }
             pos = space(text, pos);
@@ -107,7 +117,7 @@ fn scan_syntax(text: &[u8], mut member: impl FnMut(MemberSpan)) -> Result<Range<
                     }
                     pos = colon(text, pos)?;
                     if stack.depth == 1 {
-                        (member_value, elements) = (pos, 0);
+                        (member_value, count) = (pos, Count::default());
                     }
                     continue 'value;
                 }

@@ -167,13 +167,13 @@ impl Interception {
         self.0.state().summary.response_bytes += bytes;
     }
 
-    /// Whether it is certain that no tool has been called in the reply as far as it has come.
+    /// What [`has_no_call`](Interception::has_no_call) says from now on.
     pub(super) fn calls_none(&self, certain: bool) {
         self.0.calls_none.store(certain, Ordering::Relaxed);
     }
 
-    /// Whether it is certain that no tool has been called in what has passed of the last round trip's reply: all that was
-    /// read of it was understood, and is no call.
+    /// Whether it is certain that no tool has been called in what has passed of the last round trip's stream, the frame that
+    /// passed last included: see [`Observer::may_call`](aibridge_providers::api::Observer::may_call).
     pub(crate) fn has_no_call(&self) -> bool {
         self.0.calls_none.load(Ordering::Relaxed)
     }

@@ -141,9 +141,7 @@ impl Observation {
                         observer.feed(&sse::encode(event.name, event.data), &mut |observed| found.push(observed));
                     }),
                 };
-                if observer.may_call() {
-                    self.trip.interception().calls_none(false);
-                }
+                self.trip.interception().calls_none(!observer.may_call());
                 let reply = observer.reply();
                 if reply.content && !had_content {
                     self.trip.interception().first_content();

@@ -80,7 +80,8 @@ where
 /// carries it has to be kept from the client.
 fn ask_for_usage(request: &mut Request<AiBody>) -> bool {
     let body = request.body();
-    if body.api() != Api::Chat || body.facts().include_usage != IncludeUsage::Unset {
+    // Asked first, because the document may have to be copied.
+    if body.api() != Api::Chat || !body.facts().streaming || body.facts().include_usage != IncludeUsage::Unset {
         return false;
     }
     let Some(edited) = body.outgoing().and_then(|document| chat::ask_for_usage(&document)) else { return false };

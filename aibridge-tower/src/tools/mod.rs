@@ -9,7 +9,9 @@
 //! an hour after its last use) and put back into the conversation when the client returns with its results.
 //!
 //! It stands outside [`Record`](crate::record), which so sees every round trip with the provider as one interception.
-//! Each injected call is recorded on it, with what came of it.
+//! Each injected call is recorded on it, with what came of it. `Record` reads the events of a stream, and says as long as
+//! that is certain that no tool is called in them: those pass with nothing but a copy. Without it they are searched for
+//! the tools' names.
 //!
 //! ```no_run
 //! use std::path::Path;

@@ -15,7 +15,10 @@ mod request;
 mod text;
 
 pub use reply::{events, reply};
-pub use request::{large_chat_request, large_request, small_chat_request, small_request};
+pub use request::{
+    large_chat_request, large_request, large_responses_request, small_chat_request, small_request,
+    small_responses_request,
+};
 pub(crate) use text::Text;
 
 /// The API a reply is written in.

@@ -1,4 +1,4 @@
-//! Requests in the Messages format, and the same as chat completions.
+//! Requests in the Messages format, and the same in OpenAI's two.
 //!
 //! The shape and the order of the fields are those of coding agents: `messages` before `system` and `tools`, and
 //! `stream` last, which is the worst place for whoever looks for it.
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::text::Text;
 
 const MODEL: &str = "claude-sonnet-4-5-20250929";
-const CHAT_MODEL: &str = "gpt-4.1-2025-04-14";
+const OPENAI_MODEL: &str = "gpt-4.1-2025-04-14";
 const USER: &str =
     "user_5f0c7c1d3a9e4b62_account_1b7e9f04-77aa-4c2e-9b43-1f6f0c3d2a10_session_8d3c6b1e-2f55-4f0a-a1c9-6f2b9a7e4d31";
 const TURNS: usize = 20;
@@ -53,13 +53,15 @@ pub fn large_request(stream: bool) -> Bytes {
 
 /// What [`small_request`] asks, of chat completions.
 pub fn small_chat_request(stream: bool) -> Bytes {
-    finish(json!({
-        "model": CHAT_MODEL,
-        "max_completion_tokens": 1024,
-        "messages": [{"role": "user", "content": "Name three uses of a brick."}],
-        "user": USER,
-        "stream": stream,
-    }))
+    chat(
+        json!({
+            "model": OPENAI_MODEL,
+            "max_completion_tokens": 1024,
+            "messages": [{"role": "user", "content": "Name three uses of a brick."}],
+            "user": USER,
+        }),
+        stream,
+    )
 }
 
 /// What [`large_request`] asks, of chat completions.
@@ -77,13 +79,64 @@ pub fn large_chat_request(stream: bool) -> Bytes {
         ]}));
         messages.push(json!({"role": "tool", "tool_call_id": id, "content": text.code(4_200)}));
     }
+    let tools: Vec<Value> =
+        (0..TOOLS).map(|number| json!({"type": "function", "function": function(&mut text, number)})).collect();
+    chat(json!({"model": OPENAI_MODEL, "messages": messages, "tools": tools}), stream)
+}
+
+/// What [`small_request`] asks, of Responses.
+pub fn small_responses_request(stream: bool) -> Bytes {
+    finish(json!({
+        "model": OPENAI_MODEL,
+        "max_output_tokens": 1024,
+        "input": [{"role": "user", "content": [{"type": "input_text", "text": "Name three uses of a brick."}]}],
+        "user": USER,
+        "stream": stream,
+    }))
+}
+
+/// What [`large_request`] asks, of Responses.
+pub fn large_responses_request(stream: bool) -> Bytes {
+    let mut text = Text::new(1);
+    let instructions = text.prose(12_000);
+    let question = text.prose(1_500);
+    let mut input = vec![json!({"role": "user", "content": [{"type": "input_text", "text": question}]})];
+    for _ in 0..TURNS {
+        let id = format!("call_{}", text.hex(24));
+        let arguments = json!({"path": format!("/workspace/src/{}.rs", text.hex(8)), "new_text": text.code(900)});
+        input.push(json!({"type": "reasoning", "summary": [], "encrypted_content": text.hex(1_000)}));
+        input.push(json!({
+            "type": "function_call", "call_id": id, "name": "tool_7", "arguments": arguments.to_string(),
+        }));
+        input.push(json!({"type": "function_call_output", "call_id": id, "output": text.code(4_200)}));
+    }
     let tools = (0..TOOLS).map(|number| {
-        let mut function = tool(&mut text, number);
-        function["parameters"] = function["input_schema"].take();
-        function.as_object_mut().expect("a tool is an object").remove("input_schema");
-        json!({"type": "function", "function": function})
+        let mut tool = function(&mut text, number);
+        tool["type"] = "function".into();
+        tool["strict"] = false.into();
+        tool
     });
-    finish(json!({"model": CHAT_MODEL, "messages": messages, "tools": tools.collect::<Vec<_>>(), "stream": stream}))
+    finish(json!({
+        "model": OPENAI_MODEL, "instructions": instructions, "input": input, "tools": tools.collect::<Vec<_>>(),
+        "store": false, "stream": stream,
+    }))
+}
+
+/// A chat completion; of a stream, the usage is asked for.
+fn chat(mut request: Value, stream: bool) -> Bytes {
+    if stream {
+        request["stream_options"] = json!({"include_usage": true});
+    }
+    request["stream"] = stream.into();
+    finish(request)
+}
+
+/// A tool as OpenAI's APIs describe it.
+fn function(text: &mut Text, number: usize) -> Value {
+    let mut function = tool(text, number);
+    function["parameters"] = function["input_schema"].take();
+    function.as_object_mut().expect("a tool is an object").remove("input_schema");
+    function
 }
 
 /// The model thinks, says something and calls a tool; the client answers with what the tool printed.
@@ -139,8 +192,9 @@ mod tests {
         let request = large_request(true);
         assert!((195_000..215_000).contains(&request.len()), "{} bytes", request.len());
         assert_eq!(request, large_request(true));
-        let request = large_chat_request(true);
-        assert!((195_000..215_000).contains(&request.len()), "{} bytes", request.len());
+        for request in [large_chat_request(true), large_responses_request(true)] {
+            assert!((195_000..215_000).contains(&request.len()), "{} bytes", request.len());
+        }
     }
 
     #[test]

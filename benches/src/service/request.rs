@@ -54,6 +54,11 @@ impl Ask {
         Ask { api: Api::Chat, ..Ask::new(body) }
     }
 
+    /// The same headers with `body`, a request for a response.
+    pub fn responses(body: Bytes) -> Ask {
+        Ask { api: Api::Responses, ..Ask::new(body) }
+    }
+
     /// The length of the body in bytes.
     pub fn len(&self) -> usize {
         self.body.len()
@@ -69,6 +74,7 @@ impl Ask {
 pub fn request(ask: &Ask) -> Request<Full<Bytes>> {
     let path = match ask.api {
         Api::Chat => "/api/v2/aibridge/openai/v1/chat/completions",
+        Api::Responses => "/api/v2/aibridge/openai/v1/responses",
         _ => "/api/v2/aibridge/anthropic/v1/messages?beta=true",
     };
     let mut request = Request::post(path).body(Full::new(ask.body.clone())).expect("a request");
@@ -82,6 +88,7 @@ pub fn routed(ask: &Ask) -> Request<Full<Bytes>> {
     request.headers_mut().remove("authorization");
     let (url, pattern, instance) = match ask.api {
         Api::Chat => ("https://api.openai.com/v1/chat/completions", "/v1/chat/completions", openai()),
+        Api::Responses => ("https://api.openai.com/v1/responses", "/v1/responses", openai()),
         _ => ("https://api.anthropic.com/v1/messages?beta=true", "/v1/messages", instance()),
     };
     *request.uri_mut() = url.parse().expect("a URL");

@@ -14,4 +14,4 @@ mod tests;
 
 pub(super) use reply::Reader;
 pub(super) use request::read;
-pub(super) use tools::{Rounds, restore};
+pub(super) use tools::{Rounds, forget_given, restore};

@@ -80,6 +80,9 @@ impl Reader {
             },
         };
         let kind = kind.as_deref().unwrap_or_default();
+        if !is_text(kind) {
+            sink.may_call();
+        }
         if event.oversize {
             sink.reply.terminal |= is_terminal(kind);
             return sink.unobserved();
@@ -172,6 +175,17 @@ impl Reader {
             item.report(sink);
         }
     }
+}
+
+/// Whether the event is a piece of text, which is what most are.
+fn is_text(kind: &str) -> bool {
+    matches!(
+        kind,
+        "response.output_text.delta"
+            | "response.reasoning_summary_text.delta"
+            | "response.reasoning_text.delta"
+            | "response.refusal.delta"
+    )
 }
 
 fn is_terminal(kind: &str) -> bool {

@@ -121,11 +121,10 @@ impl Exchange {
         self.take(bytes, false)
     }
 
-    /// The same for bytes up to whose end no tool has been called, the client's included: those who read them anyway can
-    /// tell (see [`Observer::may_call`](crate::api::Observer::may_call)), and they are not looked at once more.
+    /// The same for bytes in which, and before which, no tool has been called, the client's included: those who read them
+    /// anyway can tell (see [`Observer::may_call`](crate::api::Observer::may_call)), and they are not looked at once more.
     pub fn pass(&mut self, bytes: Bytes) -> Bytes {
-        // In Responses, all names are in the first event, and have to be taken out of it.
-        let calls_none = self.rounds.is_none() && self.api != Api::Responses;
+        let calls_none = self.rounds.is_none();
         if calls_none && self.passed.keep(&bytes) { bytes } else { self.take(bytes, calls_none) }
     }
 
@@ -133,8 +132,18 @@ impl Exchange {
         if self.rounds.is_some() {
             return self.rounds().feed(bytes);
         }
-        match self.passed.take(bytes, |events| !calls_none && may_call(self.api, &self.names, events)) {
-            Ok(same) => same,
+        let mut edited = None;
+        let passed = self.passed.take(bytes, |events| {
+            if calls_none || !may_call(self.api, &self.names, events) {
+                return false;
+            }
+            if self.api == Api::Responses {
+                edited = responses::forget_given(events, &self.names);
+            }
+            edited.is_none()
+        });
+        match passed {
+            Ok(same) => edited.unwrap_or(same),
             Err(read) => self.read(read),
         }
     }
@@ -195,8 +204,8 @@ impl Exchange {
 /// it cannot be searched for.
 fn may_call(api: Api, names: &Names, events: &[u8]) -> bool {
     match api {
-        Api::Messages => names.may_occur(events),
-        Api::Chat | Api::Responses => !events.is_empty(),
+        Api::Messages | Api::Responses => names.may_occur(events),
+        Api::Chat => !events.is_empty(),
     }
 }
 
@@ -226,14 +235,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn in_responses_the_names_are_taken_out_of_events_that_call_none() {
-        let names = Names::from_iter(["bmcp_a".to_owned()]);
-        let event = |tools| {
-            format!("data: {{\"type\":\"response.created\",\"response\":{{\"id\":\"r\",\"tools\":{tools}}}}}\n\n")
-        };
-        let sent = event(r#"[{"type":"function","name":"mine"},{"type":"function","name":"bmcp_a"}]"#);
-        let shown = Exchange::new(Api::Responses, names).pass(sent.into());
-        assert_eq!(shown, event(r#"[{"type":"function","name":"mine"}]"#));
+    fn in_responses_the_tools_that_a_response_was_given_are_taken_out_of_it_and_reading_goes_on_from_the_original() {
+        let mut exchange = Exchange::new(Api::Responses, Names::from_iter(["bmcp_a".to_owned()]));
+        let response = |tools: &str, more: &str| format!(r#"{{"id":"r","tools":[{tools}],"output":[{more}]}}"#);
+        let event = |kind: &str, member: &str| format!("data: {{\"type\":\"response.{kind}\",{member}}}\n\n");
+        let (ours, mine) = (r#"{"type":"function","name":"bmcp_a"}"#, r#"{"type":"function","name":"mine"}"#);
+        let both = format!("{mine},{ours}");
+        for (sent, shown) in [
+            (response(&both, ""), response(mine, "")),
+            (response(mine, r#"{"type":"message","content":"bmcp_a"}"#), String::new()),
+            (response(ours, ""), response("", "")),
+        ] {
+            let shown = if shown.is_empty() { &sent } else { &shown };
+            let event = |response: &str| event("in_progress", &format!("\"response\":{response}"));
+            assert_eq!(exchange.feed(event(&sent).into()), event(shown));
+        }
+        let call = r#""output_index":0,"item":{"type":"function_call","call_id":"c","name":"bmcp_a","arguments":"{}"}"#;
+        assert_eq!(exchange.feed(event("output_item.done", call).into()), "");
+        let completed = event("completed", &format!("\"response\":{}", response(ours, "")));
+        assert_eq!(exchange.feed(completed.into()), "");
+        let step = exchange.end_stream();
+        assert_eq!((step.next, step.calls[0].reply_id.as_deref()), (Next::Again, Some("r")));
     }
 
     #[test]

@@ -1,6 +1,6 @@
-use std::{borrow::Cow, collections::BTreeSet, ops::Range};
+use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::LazyLock};
 
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 
 use super::{Names, Toolset, toolset::Form, written::Written};
 use crate::{
@@ -31,7 +31,7 @@ pub struct Injected {
 /// Adds `tools` to a request, or says that it is one that gets none.
 ///
 /// In Messages they come before the client's tools, so that its cache breakpoints stay where they are; in Chat and
-/// Responses behind them, and in Responses to the tools of an `additional_tools` item, if there is one. A tool of a name
+/// Responses behind them, and in Responses to the tools of an `additional_tools` item, if the client has its own there. A tool of a name
 /// that the client has given to one of its own is left out. All other bytes of the request stay.
 ///
 /// None are given to a request whose client has said that it wants no tools (`tools: []`, `tool_choice: none`), to an
@@ -105,16 +105,20 @@ impl<'d> Client<'d> {
     /// `None` if the request is to get no tools.
     fn of(api: Api, document: &'d Document, form: &Form) -> Option<Client<'d>> {
         let top = document.get("tools");
-        let additional = if api == Api::Responses { additional(document) } else { Vec::new() };
         let mut client = Client { names: Vec::new(), count: 0, place: Place::Absent };
-        if api != Api::Messages {
-            client.count =
-                additional.iter().map(|tools| tools.elements().count()).sum::<usize>() + document.count("tools");
+        if api != Api::Messages && top.is_some() {
+            client.count = document.count("tools");
+        }
+        let additional = if api == Api::Responses && client.count == 0 { additional(document) } else { Vec::new() };
+        for tools in &additional {
+            client.count += tools.elements().count();
         }
         for tools in top.iter().chain(&additional) {
             // The tools of an agent are a good part of its request: they are looked at one by one only where it matters.
             let named_alike = form.whole().1.may_occur(tools.text());
-            let may_nest = api == Api::Responses && memmem::find(tools.text(), br#""tools""#).is_some();
+            let may_nest = api == Api::Responses
+                && (!additional.is_empty() || document.may_nest("tools"))
+                && memmem::find(tools.text(), br#""tools""#).is_some();
             if !named_alike && !may_nest {
                 continue;
             }
@@ -142,10 +146,12 @@ impl<'d> Client<'d> {
     }
 }
 
-/// The tools of `additional_tools` items, in which agents give tools to models that take none at the top.
+/// The tools of `additional_tools` items, in which agents give tools to models that take none at the top. A request that
+/// has some at the top is of no such model.
 fn additional(document: &Document) -> Vec<Value<'_>> {
     // Most requests have no such item: no need to look at each.
-    if memmem::find(document.bytes(), ADDITIONAL_TOOLS.as_bytes()).is_none() {
+    static NAMED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(ADDITIONAL_TOOLS));
+    if NAMED.find(document.bytes()).is_none() {
         return Vec::new();
     }
     let items = document.get("input").into_iter().flat_map(Value::elements);

@@ -35,13 +35,13 @@ impl Names {
         self.0.all.len()
     }
 
-    pub(super) fn all(&self) -> &Arc<BTreeSet<String>> {
+    pub(in crate::api) fn all(&self) -> &Arc<BTreeSet<String>> {
         &self.0.all
     }
 
     /// Whether one of them may be in `json`, as a string or a part of one. A quick look, without reading: `false` is
     /// certain.
-    pub(super) fn may_occur(&self, json: &[u8]) -> bool {
+    pub(in crate::api) fn may_occur(&self, json: &[u8]) -> bool {
         self.0.common.find(json).is_some()
             // Most text has no backslash at all, which is found out faster.
             || memchr(b'\\', json).is_some_and(|at| is_escaped(&json[at..]))

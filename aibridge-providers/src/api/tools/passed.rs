@@ -1,4 +1,4 @@
-use std::mem;
+use std::{mem, ops::RangeInclusive};
 
 use bytes::Bytes;
 
@@ -7,17 +7,57 @@ use super::Whole;
 /// So much of a stream is kept unread.
 const KEPT: usize = 1 << 20;
 
-/// How much room there is for it at first: for some ten events.
-const FIRST: usize = 2048;
+/// How much room a piece of what is kept has: the first for some ten events, each further one twice as much.
+const ROOM: RangeInclusive<usize> = 2048..=32_768;
+
+/// From this size on bytes are kept as they are. Smaller ones are copied, because they would hold on to the buffer they were
+/// read into, which is many times their size.
+const LARGE: usize = 8192;
 
 /// The beginning of a stream, as long as it calls no injected tool: it passes, and is kept for the case that one is called
 /// later.
 #[derive(Debug, Default)]
 pub(super) struct Passed {
     whole: Whole,
-    /// Whole events: a copy, because a small frame would hold on to the buffer it was read into, which is many times its
-    /// size.
-    seen: Vec<u8>,
+    seen: Seen,
+}
+
+/// Whole events, in pieces that are not moved as more come.
+#[derive(Debug, Default)]
+struct Seen {
+    pieces: Vec<Bytes>,
+    last: Vec<u8>,
+    len: usize,
+}
+
+impl Seen {
+    fn add(&mut self, bytes: &Bytes) {
+        self.len += bytes.len();
+        if bytes.len() >= LARGE {
+            self.begin(0);
+            self.pieces.push(bytes.clone());
+            return;
+        }
+        if self.last.capacity() - self.last.len() < bytes.len() {
+            let room = (self.last.capacity() * 2).clamp(*ROOM.start(), *ROOM.end());
+            self.begin(room.max(bytes.len()));
+        }
+        self.last.extend_from_slice(bytes);
+    }
+
+    /// Begins a piece with room for so many bytes.
+    fn begin(&mut self, room: usize) {
+        let last = mem::replace(&mut self.last, Vec::with_capacity(room));
+        if !last.is_empty() {
+            self.pieces.push(last.into());
+        }
+    }
+
+    fn take(&mut self) -> Bytes {
+        self.begin(0);
+        self.len = 0;
+        mem::take(&mut self.pieces).concat().into()
+    }
 }
 
 /// A stream that is to be read from here on.
@@ -31,37 +71,34 @@ pub(super) struct Read {
 
 impl Passed {
     /// Keeps bytes in which no tool is called and which pass, unless it needs a closer look whether they are whole events.
-    pub(super) fn keep(&mut self, bytes: &[u8]) -> bool {
-        let fits = self.whole.len() == 0 && bytes.ends_with(b"\n\n") && self.seen.len() + bytes.len() <= KEPT;
+    pub(super) fn keep(&mut self, bytes: &Bytes) -> bool {
+        let fits = self.whole.len() == 0 && bytes.ends_with(b"\n\n") && self.seen.len + bytes.len() <= KEPT;
         if fits {
-            if self.seen.capacity() == 0 {
-                self.seen.reserve(FIRST);
-            }
-            self.seen.extend_from_slice(bytes);
+            self.seen.add(bytes);
         }
         fits
     }
 
     /// The next bytes, as far as they are whole events: the same, uncopied; unless those events `may_call` one of the tools.
-    pub(super) fn take(&mut self, bytes: Bytes, may_call: impl FnOnce(&[u8]) -> bool) -> Result<Bytes, Read> {
+    pub(super) fn take(&mut self, bytes: Bytes, may_call: impl FnOnce(&Bytes) -> bool) -> Result<Bytes, Read> {
         let whole = self.whole.take(bytes);
-        if may_call(&whole) || self.seen.len() + whole.len() + self.whole.len() > KEPT {
+        if may_call(&whole) || self.seen.len + whole.len() + self.whole.len() > KEPT {
             let open = self.whole.rest();
             let now = if open.is_empty() { whole } else { [whole, open].concat().into() };
             return Err(self.read(now));
         }
-        self.seen.extend_from_slice(&whole);
+        self.seen.add(&whole);
         Ok(whole)
     }
 
     /// What is left when the stream ends.
-    pub(super) fn end(&mut self, may_call: impl FnOnce(&[u8]) -> bool) -> Result<Bytes, Read> {
+    pub(super) fn end(&mut self, may_call: impl FnOnce(&Bytes) -> bool) -> Result<Bytes, Read> {
         let open = self.whole.rest();
         if may_call(&open) { Err(self.read(open)) } else { Ok(open) }
     }
 
     fn read(&mut self, now: Bytes) -> Read {
-        Read { before: mem::take(&mut self.seen).into(), now }
+        Read { before: self.seen.take(), now }
     }
 }
 
@@ -71,7 +108,7 @@ mod tests {
 
     const STREAM: &str = "event: a\ndata: {\"text\":\"x\"}\n\ndata: {\"name\":\"bmcp_a\"}\n\ndata: 3\n\n";
 
-    fn may_call(events: &[u8]) -> bool {
+    fn may_call(events: &Bytes) -> bool {
         memchr::memmem::find(events, b"bmcp_").is_some()
     }
 
@@ -93,6 +130,22 @@ mod tests {
             let rest: Vec<Bytes> = pieces.collect();
             assert_eq!([&before[..], &now, &rest.concat()].concat(), STREAM.as_bytes(), "{at}");
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_what_has_passed_in_pieces_of_any_size() {
+        let mut passed = Passed::default();
+        let mut all = Vec::new();
+        for size in (1..400).chain([LARGE, 7, LARGE - 10, LARGE * 2, 3000]) {
+            let event = Bytes::from(format!("data: {}\n\n", "x".repeat(size)));
+            assert!(passed.keep(&event));
+            all.extend_from_slice(&event);
+        }
+        assert!(!passed.keep(&Bytes::from_static(b"data: half")), "no whole event");
+        let Err(Read { before, now }) = passed.take(Bytes::from_static(b"data: bmcp_\n\n"), may_call) else {
+            panic!("a tool is called");
+        };
+        assert_eq!((before, &*now), (all.into(), &b"data: bmcp_\n\n"[..]));
     }
 
     #[test]

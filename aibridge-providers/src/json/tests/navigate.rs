@@ -41,6 +41,13 @@ fn the_elements_of_an_array_are_counted_and_nothing_else() {
     ] {
         assert_eq!(document(text).count("a"), expected, "{text}");
     }
+    for (text, expected) in [
+        (r#"{"a":[{"b":[1]}]}"#, true),
+        (r#"{"a":[{"b":[]},{"c":{"d":[1]}},[1]],"b":[{"b":[1]}]}"#, false),
+        (r#"{"a":{"b":[[1]]}}"#, true),
+    ] {
+        assert_eq!(document(text).may_nest("a"), expected, "{text}");
+    }
     let members: Vec<_> = (0..1000).map(|n| format!("\"k{n}\":[{n},0]")).collect();
     assert_eq!(document(&format!("{{{}}}", members.join(","))).count("k999"), 2);
 }

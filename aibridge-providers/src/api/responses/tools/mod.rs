@@ -44,6 +44,7 @@ mod stream;
 mod tests;
 
 pub(in crate::api) use restore::restore;
+pub(in crate::api) use stream::forget_given;
 
 /// The rounds of one request.
 #[derive(Debug)]

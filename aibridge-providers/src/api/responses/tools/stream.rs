@@ -13,6 +13,7 @@ use super::{
     round::{self, Form, Held, MAX_KEPT, Outcome},
 };
 use crate::{
+    api::tools::Names,
     json::{Edits, Value},
     sse,
 };
@@ -26,6 +27,27 @@ enum Shown {
     AsIs,
     Edited(Bytes),
     Hidden,
+}
+
+/// What the client gets of events that name injected tools, as long as they only repeat which tools the response was given;
+/// `None` if one may be called in them.
+pub(in crate::api) fn forget_given(events: &Bytes, names: &Names) -> Option<Bytes> {
+    let mut shown = Vec::with_capacity(events.len());
+    for raw in sse::split_events(events) {
+        if !names.may_occur(raw) {
+            shown.extend_from_slice(raw);
+            continue;
+        }
+        let Piece::Event(event) = Piece::read(&events.slice_ref(raw)) else { return None };
+        let response = round::response(&event).filter(|_| event.get("item").is_none())?;
+        if round::output(response).any(|item| Item::of(item).is_ours(names.all())) {
+            return None;
+        }
+        let mut edits = Edits::new(&event.document);
+        merged::forget_tools(response, names.all(), &mut edits);
+        shown.extend_from_slice(&event.with(&edits.apply()));
+    }
+    Some(shown.into())
 }
 
 impl Rounds {

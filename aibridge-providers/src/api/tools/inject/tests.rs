@@ -98,8 +98,12 @@ fn tools_join_those_of_an_additional_tools_item() {
             r#"{"input":[{"type":"additional_tools","role":"developer","tools":[{"name":"x"},+]},{"role":"user"}]}"#,
         ),
         (
-            r#"{"tools":[{}],"input":[{"type":"additional_tools","tools":[1]},{"type":"additional_tools","tools":[2]}]}"#,
-            r#"{"tools":[{}],"input":[{"type":"additional_tools","tools":[1,+]},{"type":"additional_tools","tools":[2]}]}"#,
+            r#"{"tools":[],"input":[{"type":"additional_tools","tools":[1]},{"type":"additional_tools","tools":[2]}]}"#,
+            r#"{"tools":[],"input":[{"type":"additional_tools","tools":[1,+]},{"type":"additional_tools","tools":[2]}]}"#,
+        ),
+        (
+            r#"{"tools":[{}],"input":[{"type":"additional_tools","tools":[1]}]}"#,
+            r#"{"tools":[{},+],"input":[{"type":"additional_tools","tools":[1]}]}"#,
         ),
         // Only talked about, or not understood.
         (r#"{"input":"additional_tools"}"#, r#"{"input":"additional_tools","tools":[+]}"#),
@@ -201,12 +205,16 @@ fn ours_are_cut_from_the_end_where_a_provider_takes_128_tools() {
         let injected = injected_by(Api::Messages, &request, &tools).unwrap();
         assert_eq!((injected.names.len(), injected.left_out), (200, 0));
     }
-    let nested = format!(
-        r#"{{"tools":[{{"type":"namespace","name":"n","tools":[{}]}},{{}}],"input":[{{"type":"additional_tools","tools":[{}]}}]}}"#,
-        own(90),
-        own(30),
-    );
-    assert_eq!(injected_by(Api::Responses, &nested, &tools).unwrap().names.len(), 7);
+    let nested = format!(r#"[{{"type":"namespace","name":"n","tools":[{}]}},{{}}]"#, own(90));
+    for request in [
+        format!(r#"{{"tools":{nested}}}"#),
+        format!(r#"{{"input":[{{"type":"additional_tools","tools":{nested}}}]}}"#),
+        format!(
+            r#"{{"input":[{{"type":"additional_tools","tools":{nested}}},{{"type":"additional_tools","tools":[]}}]}}"#
+        ),
+    ] {
+        assert_eq!(injected_by(Api::Responses, &request, &tools).unwrap().names.len(), 128 - 91, "{request}");
+    }
 }
 
 proptest! {

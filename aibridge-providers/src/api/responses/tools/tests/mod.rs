@@ -13,7 +13,11 @@ use serde_json::{Value, json};
 
 use super::Rounds;
 use crate::{
-    api::tools::{Answer, Call, Dialect, Finish, Kept, Next, Part, Step},
+    api::{
+        Api, Observer,
+        testing::read_along,
+        tools::{Answer, Call, Dialect, Exchange, Finish, Kept, Next, Part, Step},
+    },
     json::Document,
     sse::Decoder,
 };
@@ -162,19 +166,63 @@ fn answers(calls: &[Call]) -> Vec<Answer> {
     calls.iter().map(|call| Answer { call_id: call.id.clone(), parts: vec![result(call)], is_error: false }).collect()
 }
 
-/// An exchange over these replies, each given in its pieces.
+/// An exchange over these replies, each given in its pieces: the same whether all of it is read or as little as can be, and
+/// whether somebody reads along.
+#[track_caller]
 fn exchange(request: &Value, replies: &[Vec<&[u8]>]) -> Went {
-    let streams = |rounds: &mut Rounds, shown: &mut Vec<u8>, pieces: &Vec<&[u8]>| {
-        for piece in pieces {
-            shown.extend_from_slice(&rounds.feed(Bytes::copy_from_slice(piece)));
-        }
+    let all_read = steps(rounds(), request, replies, |rounds, shown, pieces| {
+        pieces.iter().for_each(|piece| shown.extend_from_slice(&rounds.feed(Bytes::copy_from_slice(piece))));
         rounds.end_stream()
-    };
-    steps(request, replies, streams)
+    });
+    let names = || OURS.map(str::to_owned).into_iter().collect();
+    let little_read = steps(Exchange::new(Api::Responses, names()), request, replies, |exchange, shown, pieces| {
+        pieces.iter().for_each(|piece| shown.extend_from_slice(&exchange.feed(Bytes::copy_from_slice(piece))));
+        exchange.end_stream()
+    });
+    assert_eq!(little_read, all_read, "as little is read as can be");
+    let with_another = steps(Exchange::new(Api::Responses, names()), request, replies, |exchange, shown, pieces| {
+        let mut observer = Observer::streaming(Api::Responses);
+        for piece in pieces {
+            shown.extend_from_slice(&read_along(&mut observer, exchange, Bytes::copy_from_slice(piece)));
+        }
+        exchange.end_stream()
+    });
+    assert_eq!(with_another, all_read, "somebody reads along");
+    all_read
 }
 
-fn steps<R>(request: &Value, replies: &[R], mut take: impl FnMut(&mut Rounds, &mut Vec<u8>, &R) -> Step) -> Went {
-    let mut rounds = rounds();
+/// What takes replies.
+trait Taker {
+    fn ask_again(&mut self, sent: &Document, answers: &[Answer]) -> Bytes;
+    fn come_to_end(&mut self, sent: &Document, answers: &[Answer]) -> Finish;
+}
+
+impl Taker for Rounds {
+    fn ask_again(&mut self, sent: &Document, answers: &[Answer]) -> Bytes {
+        self.next_request(sent, answers)
+    }
+
+    fn come_to_end(&mut self, sent: &Document, answers: &[Answer]) -> Finish {
+        self.finish(sent, answers)
+    }
+}
+
+impl Taker for Exchange {
+    fn ask_again(&mut self, sent: &Document, answers: &[Answer]) -> Bytes {
+        self.next_request(sent, answers)
+    }
+
+    fn come_to_end(&mut self, sent: &Document, answers: &[Answer]) -> Finish {
+        self.finish(sent, answers)
+    }
+}
+
+fn steps<T: Taker, R>(
+    mut rounds: T,
+    request: &Value,
+    replies: &[R],
+    mut take: impl FnMut(&mut T, &mut Vec<u8>, &R) -> Step,
+) -> Went {
     let mut sent = document(request);
     let mut shown = Vec::new();
     let (mut calls, mut requests, mut kept, mut ended) = (Vec::new(), Vec::new(), None, false);
@@ -184,9 +232,9 @@ fn steps<R>(request: &Value, replies: &[R], mut take: impl FnMut(&mut Rounds, &m
         calls.push(step.calls);
         let Finish { bytes, kept: left } = match step.next {
             Next::End(finish) => finish,
-            Next::Finish => rounds.finish(&sent, &results),
+            Next::Finish => rounds.come_to_end(&sent, &results),
             Next::Again => {
-                let next = rounds.next_request(&sent, &results);
+                let next = rounds.ask_again(&sent, &results);
                 requests.push(value(&next));
                 sent = Document::parse(next).unwrap();
                 continue;
@@ -236,7 +284,7 @@ fn split<'a>(request: &Value, replies: &'a [String]) -> Went {
 /// An exchange over these whole replies.
 fn blocking(request: &Value, replies: &[String]) -> Went {
     let take = |rounds: &mut Rounds, _: &mut Vec<u8>, reply: &String| rounds.reply(reply.clone().into());
-    steps(request, replies, take)
+    steps(rounds(), request, replies, take)
 }
 
 /// The data of a stream's events.
