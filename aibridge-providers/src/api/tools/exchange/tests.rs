@@ -1,0 +1,47 @@
+use super::*;
+
+#[test]
+fn in_responses_the_tools_that_a_response_was_given_are_taken_out_of_it_and_reading_goes_on_from_the_original() {
+    let mut exchange = Exchange::new(Api::Responses, Names::from_iter(["bmcp_a".to_owned()]));
+    let response = |tools: &str, more: &str| format!(r#"{{"id":"r","tools":[{tools}],"output":[{more}]}}"#);
+    let event = |kind: &str, member: &str| format!("data: {{\"type\":\"response.{kind}\",{member}}}\n\n");
+    let (ours, mine) = (r#"{"type":"function","name":"bmcp_a"}"#, r#"{"type":"function","name":"mine"}"#);
+    let both = format!("{mine},{ours}");
+    for (sent, shown) in [
+        (response(&both, ""), response(mine, "")),
+        (response(mine, r#"{"type":"message","content":"bmcp_a"}"#), String::new()),
+        (response(ours, ""), response("", "")),
+    ] {
+        let shown = if shown.is_empty() { &sent } else { &shown };
+        let event = |response: &str| event("in_progress", &format!("\"response\":{response}"));
+        assert_eq!(exchange.feed(event(&sent).into()), event(shown));
+    }
+    let call = r#""output_index":0,"item":{"type":"function_call","call_id":"c","name":"bmcp_a","arguments":"{}"}"#;
+    assert_eq!(exchange.feed(event("output_item.done", call).into()), "");
+    let completed = event("completed", &format!("\"response\":{}", response(ours, "")));
+    assert_eq!(exchange.feed(completed.into()), "");
+    let step = exchange.end_stream();
+    assert_eq!((step.next, step.calls[0].reply_id.as_deref()), (Next::Again, Some("r")));
+}
+
+#[test]
+fn what_is_known_to_call_none_passes_uncopied_until_something_calls_one() {
+    for (api, call) in [
+        (
+            Api::Messages,
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","name":"bmcp_a","input":{}}}"#,
+        ),
+        (
+            Api::Chat,
+            r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"bmcp_a","arguments":"{}"}}]}}]}"#,
+        ),
+    ] {
+        let mut exchange = Exchange::new(api, Names::from_iter(["bmcp_a".to_owned()]));
+        for _ in 0..3 {
+            let event = Bytes::from("data: {\"text\":\"bmcp_a\"}\n\n");
+            assert_eq!(exchange.pass(event.clone()).as_ptr(), event.as_ptr(), "{api:?}");
+        }
+        assert_eq!(exchange.feed(format!("data: {call}\n\n").into()), "", "{api:?}");
+        assert_eq!(exchange.end_stream().calls.len(), 1, "{api:?}");
+    }
+}
