@@ -9,7 +9,7 @@ use super::{
     Rounds,
     event::{Event, Piece},
     item::{Item, Output, filled},
-    merged,
+    list, merged,
     round::{self, Form, Held, MAX_KEPT, Outcome},
 };
 use crate::{
@@ -40,11 +40,25 @@ pub(in crate::api) fn forget_given(events: &Bytes, names: &Names) -> Option<Byte
         }
         let Piece::Event(event) = Piece::read(&events.slice_ref(raw)) else { return None };
         let response = round::response(&event).filter(|_| event.get("item").is_none())?;
-        if round::output(response).any(|item| Item::of(item).is_ours(names.all())) {
+        // In one pass, because a response is long.
+        let (mut tools, mut output) = (None, None);
+        for (key, value) in response.members() {
+            match &*key {
+                "tools" => tools = Some(value),
+                "output" => output = Some(value),
+                _ => {}
+            }
+        }
+        let is_ours = |item: Value<'_>| names.may_occur(item.text()) && Item::of(item).is_ours(names.all());
+        if output.into_iter().flat_map(Value::elements).any(is_ours) {
             return None;
         }
         let mut edits = Edits::new(&event.document);
-        merged::forget_tools(response, names.all(), &mut edits);
+        if let Some(tools) = tools
+            && let Some(own) = list::without(tools, is_ours)
+        {
+            edits.replace(tools, own);
+        }
         shown.extend_from_slice(&event.with(&edits.apply()));
     }
     Some(shown.into())
