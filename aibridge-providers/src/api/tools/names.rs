@@ -1,7 +1,7 @@
 use std::{
     collections::BTreeSet,
     fmt,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
 use memchr::{memchr, memmem::Finder};
@@ -14,6 +14,8 @@ struct Known {
     all: Arc<BTreeSet<String>>,
     /// What they all begin with.
     common: Finder<'static>,
+    /// How a provider has written their definitions, one behind the other.
+    repeated: OnceLock<Box<[u8]>>,
 }
 
 /// How an escaped character of a name begins: names are ASCII (RFC 8259, section 7).
@@ -39,10 +41,25 @@ impl Names {
         &self.0.all
     }
 
+    /// Where the first of them may be in `json`, unless it is written with escapes.
+    pub(in crate::api) fn find(&self, json: &[u8]) -> Option<usize> {
+        self.0.common.find(json)
+    }
+
+    /// How a provider has written their definitions before, one behind the other.
+    pub(in crate::api) fn repeated(&self) -> Option<&[u8]> {
+        self.0.repeated.get().map(|definitions| &**definitions)
+    }
+
+    /// A provider writes their definitions like this. The first time counts.
+    pub(in crate::api) fn repeat(&self, definitions: &[u8]) {
+        self.0.repeated.get_or_init(|| definitions.into());
+    }
+
     /// Whether one of them may be in `json`, as a string or a part of one. A quick look, without reading: `false` is
     /// certain.
     pub(in crate::api) fn may_occur(&self, json: &[u8]) -> bool {
-        self.0.common.find(json).is_some()
+        self.find(json).is_some()
             // Most text has no backslash at all, which is found out faster.
             || memchr(b'\\', json).is_some_and(|at| is_escaped(&json[at..]))
     }
@@ -52,7 +69,7 @@ impl FromIterator<String> for Names {
     fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Names {
         let all = BTreeSet::from_iter(names);
         let common = Finder::new(prefix(&all)).into_owned();
-        Names(Arc::new(Known { all: Arc::new(all), common }))
+        Names(Arc::new(Known { all: Arc::new(all), common, repeated: OnceLock::new() }))
     }
 }
 

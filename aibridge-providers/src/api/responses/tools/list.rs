@@ -84,7 +84,7 @@ pub(super) fn array<T: AsRef<[u8]>>(elements: impl IntoIterator<Item = T>) -> Ve
 }
 
 /// Where an element lies in the text of its array.
-fn span(array: Value<'_>, element: Value<'_>) -> Range<usize> {
+pub(super) fn span(array: Value<'_>, element: Value<'_>) -> Range<usize> {
     let start = element.text().as_ptr().addr() - array.text().as_ptr().addr();
     start..start + element.text().len()
 }

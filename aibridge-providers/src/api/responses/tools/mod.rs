@@ -30,6 +30,7 @@ use crate::{
 
 mod error;
 mod event;
+mod given;
 mod item;
 mod kept;
 mod list;
@@ -43,8 +44,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::api) use given::forget_given;
 pub(in crate::api) use restore::restore;
-pub(in crate::api) use stream::forget_given;
 
 /// The rounds of one request.
 #[derive(Debug)]

@@ -9,11 +9,10 @@ use super::{
     Rounds,
     event::{Event, Piece},
     item::{Item, Output, filled},
-    list, merged,
+    merged,
     round::{self, Form, Held, MAX_KEPT, Outcome},
 };
 use crate::{
-    api::tools::Names,
     json::{Edits, Value},
     sse,
 };
@@ -27,41 +26,6 @@ enum Shown {
     AsIs,
     Edited(Bytes),
     Hidden,
-}
-
-/// What the client gets of events that name injected tools, as long as they only repeat which tools the response was given;
-/// `None` if one may be called in them.
-pub(in crate::api) fn forget_given(events: &Bytes, names: &Names) -> Option<Bytes> {
-    let mut shown = Vec::with_capacity(events.len());
-    for raw in sse::split_events(events) {
-        if !names.may_occur(raw) {
-            shown.extend_from_slice(raw);
-            continue;
-        }
-        let Piece::Event(event) = Piece::read(&events.slice_ref(raw)) else { return None };
-        let response = round::response(&event).filter(|_| event.get("item").is_none())?;
-        // In one pass, because a response is long.
-        let (mut tools, mut output) = (None, None);
-        for (key, value) in response.members() {
-            match &*key {
-                "tools" => tools = Some(value),
-                "output" => output = Some(value),
-                _ => {}
-            }
-        }
-        let is_ours = |item: Value<'_>| names.may_occur(item.text()) && Item::of(item).is_ours(names.all());
-        if output.into_iter().flat_map(Value::elements).any(is_ours) {
-            return None;
-        }
-        let mut edits = Edits::new(&event.document);
-        if let Some(tools) = tools
-            && let Some(own) = list::without(tools, is_ours)
-        {
-            edits.replace(tools, own);
-        }
-        shown.extend_from_slice(&event.with(&edits.apply()));
-    }
-    Some(shown.into())
 }
 
 impl Rounds {
