@@ -47,6 +47,8 @@ const MAX_KEPT: usize = 16 << 20;
 pub struct Observer {
     reply: Reply,
     may_call: bool,
+    /// The events of the last feed are not all text (Responses).
+    not_text: bool,
     kept: Budget,
     state: State,
 }
@@ -94,18 +96,18 @@ impl Observer {
     }
 
     fn new(state: State, may_call: bool) -> Observer {
-        Observer { reply: Reply::default(), may_call, kept: Budget::new(MAX_KEPT), state }
+        Observer { reply: Reply::default(), may_call, not_text: false, kept: Budget::new(MAX_KEPT), state }
     }
 
     /// Takes the next bytes, with any content coding removed, and reports what they complete.
     ///
     /// Of a stream, returns how many of `bytes` belong to complete events, as [`Decoder::feed`] does; otherwise 0.
     pub fn feed(&mut self, bytes: &Bytes, report: &mut dyn FnMut(Observed)) -> usize {
-        let Observer { reply, may_call, kept, state } = self;
+        let Observer { reply, may_call, not_text, kept, state } = self;
         match state {
             State::Stream { decoder, reader } => {
-                *may_call &= !matches!(reader, Reader::Responses(_));
-                let mut sink = Sink { reply, may_call, kept, report };
+                *not_text = false;
+                let mut sink = Sink { reply, may_call, not_text, kept, report };
                 decoder.feed(bytes, &mut |event| reader.event(&event, &mut sink))
             }
             State::Document { kept, .. } => {
@@ -119,8 +121,8 @@ impl Observer {
     /// Ends the reply: reports what was cut short and settles [`Observer::reply`]. Later calls do nothing.
     pub fn finish(&mut self, report: &mut dyn FnMut(Observed)) {
         let state = std::mem::replace(&mut self.state, State::Ended);
-        let Observer { reply, may_call, kept, .. } = self;
-        let mut sink = Sink { reply, may_call, kept, report };
+        let Observer { reply, may_call, not_text, kept, .. } = self;
+        let mut sink = Sink { reply, may_call, not_text, kept, report };
         match state {
             State::Stream { mut decoder, mut reader } => {
                 decoder.finish(&mut |event| {
@@ -159,8 +161,8 @@ impl Observer {
     /// Whether a tool may have been called in the events so far: one is called, or something came that is not understood.
     /// `false` is certain. Of a blocking reply it is not known.
     ///
-    /// In Responses, where calls are whole items, this is said of the events that ended with the last [`feed`](Observer::feed)
-    /// alone: it is `false` of text.
+    /// In Responses it is `true` as well while the events that ended with the last [`feed`](Observer::feed) are not all text:
+    /// others may repeat which tools the request had.
     ///
     /// ```
     /// use aibridge_providers::api::{Api, Observer};
@@ -173,7 +175,7 @@ impl Observer {
     /// }
     /// ```
     pub fn may_call(&self) -> bool {
-        self.may_call
+        self.may_call || self.not_text
     }
 }
 
@@ -230,6 +232,7 @@ impl Reader {
 pub(super) struct Sink<'a> {
     pub(super) reply: &'a mut Reply,
     may_call: &'a mut bool,
+    not_text: &'a mut bool,
     kept: &'a mut Budget,
     report: &'a mut dyn FnMut(Observed),
 }
@@ -265,6 +268,11 @@ impl Sink<'_> {
     /// A tool is called, for all that is known.
     pub(super) fn may_call(&mut self) {
         *self.may_call = true;
+    }
+
+    /// Something came that is not text.
+    pub(super) fn not_text(&mut self) {
+        *self.not_text = true;
     }
 
     /// Whether `bytes` more may be kept of an incomplete part.

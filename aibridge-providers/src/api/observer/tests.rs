@@ -116,12 +116,32 @@ fn calls_are_ruled_out_as_long_as_all_that_came_is_known_to_be_something_else() 
     let (text, other) =
         (r#"{"type":"response.output_text.delta","delta":"function_call"}"#, r#"{"type":"response.created"}"#);
     assert_may_call(Api::Responses, &[(text, false), (text, false)]);
-    let mut observer = Observer::streaming(Api::Responses);
-    for (event, expected) in [(text, false), (other, true), (text, false), ("{", true), ("{}", true), (text, false)] {
-        observer.feed(&format!("data: {event}").into(), &mut unreported);
-        assert!(!observer.may_call(), "not yet: {event}");
-        observer.feed(&Bytes::from_static(b"\n\n"), &mut unreported);
-        assert_eq!(observer.may_call(), expected, "{event}");
+    let message = r#"{"type":"response.output_item.added","item":{"type":"message"}}"#;
+    let part = r#"{"type":"response.content_part.done"}"#;
+    for call in [
+        r#"{"type":"response.output_item.added","item":{"type":"function_call"}}"#,
+        r#"{"type":"response.output_item.done","item":{}}"#,
+        r#"{"type":"response.function_call_arguments.delta"}"#,
+        "{}",
+        "{",
+    ] {
+        let mut observer = Observer::streaming(Api::Responses);
+        for (event, expected) in [
+            (text, false),
+            (other, true),
+            (text, false),
+            (message, true),
+            (part, true),
+            (text, false),
+            // From here on text may be held back together with the call.
+            (call, true),
+            (text, true),
+        ] {
+            observer.feed(&format!("data: {event}").into(), &mut unreported);
+            assert_eq!(observer.may_call(), observer.may_call, "no event has ended: {event}");
+            observer.feed(&Bytes::from_static(b"\n\n"), &mut unreported);
+            assert_eq!(observer.may_call(), expected, "{event} of {call}");
+        }
     }
     assert!(Observer::blocking(Api::Chat).may_call());
 }

@@ -62,6 +62,12 @@ struct ItemDone<'a> {
 }
 
 #[derive(Deserialize)]
+struct AnyItem<'a> {
+    #[serde(borrow, default)]
+    item: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
 struct Failure<'a> {
     #[serde(borrow, default, deserialize_with = "lenient")]
     error: Option<&'a RawValue>,
@@ -81,7 +87,10 @@ impl Reader {
         };
         let kind = kind.as_deref().unwrap_or_default();
         if !is_text(kind) {
-            sink.may_call();
+            sink.not_text();
+            if !calls_none(kind, event.data) {
+                sink.may_call();
+            }
         }
         if event.oversize {
             sink.reply.terminal |= is_terminal(kind);
@@ -186,6 +195,23 @@ fn is_text(kind: &str) -> bool {
             | "response.reasoning_text.delta"
             | "response.refusal.delta"
     )
+}
+
+/// Whether no call begins or goes on in the event. What ends the response is not asked: nothing follows it.
+fn calls_none(kind: &str, data: &[u8]) -> bool {
+    match kind {
+        "response.created" | "response.queued" | "response.in_progress" => true,
+        "response.output_item.added" | "response.output_item.done" => {
+            let item = serde_json::from_slice::<AnyItem<'_>>(data).ok().and_then(|any| any.item);
+            let kind = item.and_then(|item| type_of(item.get().as_bytes()).ok().flatten());
+            matches!(kind.as_deref(), Some("message" | "reasoning"))
+        }
+        _ if is_terminal(kind) => true,
+        _ => {
+            let text = ["content_part.", "output_text.", "reasoning", "refusal."];
+            kind.strip_prefix("response.").is_some_and(|kind| text.iter().any(|text| kind.starts_with(text)))
+        }
+    }
 }
 
 fn is_terminal(kind: &str) -> bool {

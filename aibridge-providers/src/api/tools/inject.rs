@@ -31,8 +31,8 @@ pub struct Injected {
 /// Adds `tools` to a request, or says that it is one that gets none.
 ///
 /// In Messages they come before the client's tools, so that its cache breakpoints stay where they are; in Chat and
-/// Responses behind them, and in Responses to the tools of an `additional_tools` item, if the client has its own there. A tool of a name
-/// that the client has given to one of its own is left out. All other bytes of the request stay.
+/// Responses behind them, and in Responses to the tools of an `additional_tools` item, if the client has none but there. A
+/// tool of a name that the client has given to one of its own is left out. All other bytes of the request stay.
 ///
 /// None are given to a request whose client has said that it wants no tools (`tools: []`, `tool_choice: none`), to an
 /// agent's side request, and to those which the tool loop cannot serve: Messages whose conversation the provider
