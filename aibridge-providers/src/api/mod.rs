@@ -23,7 +23,7 @@ pub mod tools;
 pub use facts::{Facts, IncludeUsage};
 pub use format::Format;
 pub use observed::{Observed, ProviderError, Reply, Thought, ToolCall, Usage, UsageSource};
-pub use observer::Observer;
+pub use observer::{Calls, Observer};
 pub use refusal::{Reason, Refusal};
 
 /// One of the APIs whose requests are intercepted.

@@ -46,11 +46,28 @@ const MAX_KEPT: usize = 16 << 20;
 #[derive(Debug)]
 pub struct Observer {
     reply: Reply,
+    /// One has been called, for all that is known.
     may_call: bool,
-    /// The events of the last feed are not all text (Responses).
-    not_text: bool,
+    /// What the events of the last feed say.
+    calls: Calls,
     kept: Budget,
     state: State,
+}
+
+/// What is certain about tool calls in a stream, from what an [`Observer`] has read of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(clippy::exhaustive_enums, reason = "each step is less certain than the one before")]
+pub enum Calls {
+    /// No tool has been called, and the events that ended with the last [`feed`](Observer::feed) are only about texts that
+    /// come again (Responses).
+    OnlyText,
+    /// No tool has been called.
+    Absent,
+    /// No tool has been called before the last [`feed`](Observer::feed), which holds the response with the tools of the
+    /// request that it repeats, or with calls (Responses).
+    Named,
+    /// Nothing: a tool has been called, or something came that is not understood.
+    Possible,
 }
 
 #[derive(Debug)]
@@ -96,18 +113,21 @@ impl Observer {
     }
 
     fn new(state: State, may_call: bool) -> Observer {
-        Observer { reply: Reply::default(), may_call, not_text: false, kept: Budget::new(MAX_KEPT), state }
+        Observer { reply: Reply::default(), may_call, calls: Calls::OnlyText, kept: Budget::new(MAX_KEPT), state }
     }
 
     /// Takes the next bytes, with any content coding removed, and reports what they complete.
     ///
     /// Of a stream, returns how many of `bytes` belong to complete events, as [`Decoder::feed`] does; otherwise 0.
     pub fn feed(&mut self, bytes: &Bytes, report: &mut dyn FnMut(Observed)) -> usize {
-        let Observer { reply, may_call, not_text, kept, state } = self;
+        let Observer { reply, may_call, calls, kept, state } = self;
         match state {
             State::Stream { decoder, reader } => {
-                *not_text = false;
-                let mut sink = Sink { reply, may_call, not_text, kept, report };
+                *calls = match reader {
+                    Reader::Responses(_) => Calls::OnlyText,
+                    Reader::Messages(_) | Reader::Chat(_) => Calls::Absent,
+                };
+                let mut sink = Sink { reply, may_call, calls, kept, report };
                 decoder.feed(bytes, &mut |event| reader.event(&event, &mut sink))
             }
             State::Document { kept, .. } => {
@@ -121,8 +141,8 @@ impl Observer {
     /// Ends the reply: reports what was cut short and settles [`Observer::reply`]. Later calls do nothing.
     pub fn finish(&mut self, report: &mut dyn FnMut(Observed)) {
         let state = std::mem::replace(&mut self.state, State::Ended);
-        let Observer { reply, may_call, not_text, kept, .. } = self;
-        let mut sink = Sink { reply, may_call, not_text, kept, report };
+        let Observer { reply, may_call, calls, kept, .. } = self;
+        let mut sink = Sink { reply, may_call, calls, kept, report };
         match state {
             State::Stream { mut decoder, mut reader } => {
                 decoder.finish(&mut |event| {
@@ -158,24 +178,22 @@ impl Observer {
         &self.reply
     }
 
-    /// Whether a tool may have been called in the events so far: one is called, or something came that is not understood.
-    /// `false` is certain. Of a blocking reply it is not known.
-    ///
-    /// In Responses it is `true` as well while the events that ended with the last [`feed`](Observer::feed) are not all text:
-    /// others may repeat which tools the request had.
+    /// What is certain about tool calls in the stream so far. Of a blocking reply nothing is.
     ///
     /// ```
-    /// use aibridge_providers::api::{Api, Observer};
+    /// use aibridge_providers::api::{Api, Calls, Observer};
     ///
     /// let mut observer = Observer::streaming(Api::Messages);
-    /// for (content_block, expected) in [(r#"{"type":"text","text":""}"#, false), (r#"{"type":"tool_use"}"#, true)] {
+    /// for (content_block, expected) in
+    ///     [(r#"{"type":"text","text":""}"#, Calls::Absent), (r#"{"type":"tool_use"}"#, Calls::Possible)]
+    /// {
     ///     let event = format!("data: {{\"type\":\"content_block_start\",\"content_block\":{content_block}}}\n\n");
     ///     observer.feed(&event.into(), &mut |_| ());
-    ///     assert_eq!(observer.may_call(), expected);
+    ///     assert_eq!(observer.calls(), expected);
     /// }
     /// ```
-    pub fn may_call(&self) -> bool {
-        self.may_call || self.not_text
+    pub fn calls(&self) -> Calls {
+        if self.may_call { Calls::Possible } else { self.calls }
     }
 }
 
@@ -232,7 +250,7 @@ impl Reader {
 pub(super) struct Sink<'a> {
     pub(super) reply: &'a mut Reply,
     may_call: &'a mut bool,
-    not_text: &'a mut bool,
+    calls: &'a mut Calls,
     kept: &'a mut Budget,
     report: &'a mut dyn FnMut(Observed),
 }
@@ -270,9 +288,10 @@ impl Sink<'_> {
         *self.may_call = true;
     }
 
-    /// Something came that is not text.
-    pub(super) fn not_text(&mut self) {
-        *self.not_text = true;
+    /// An event says this of tool calls.
+    pub(super) fn calls(&mut self, calls: Calls) {
+        *self.calls = calls.max(*self.calls);
+        *self.may_call |= calls == Calls::Possible;
     }
 
     /// Whether `bytes` more may be kept of an incomplete part.

@@ -53,7 +53,7 @@ fn observe<'a>(mut observer: Observer, frames: impl IntoIterator<Item = &'a [u8]
 /// Feeds an exchange with a piece of a stream that somebody reads along, as the gateway does.
 pub(super) fn read_along(observer: &mut Observer, exchange: &mut Exchange, piece: Bytes) -> Bytes {
     observer.feed(&piece, &mut |_| ());
-    if observer.may_call() { exchange.feed(piece) } else { exchange.pass(piece) }
+    exchange.pass(piece, observer.calls())
 }
 
 /// The facts of a request.

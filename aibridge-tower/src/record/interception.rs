@@ -2,12 +2,12 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
 };
 
-use aibridge_providers::api::{Observed, Refusal, Reply, tools::Names};
+use aibridge_providers::api::{Calls, Observed, Refusal, Reply, tools::Names};
 use aibridge_store::{
     Recorder,
     record::{self, End, MAX_ERROR_MESSAGE, Outcome, Record, Start},
@@ -35,8 +35,8 @@ struct Shared {
     injected: Option<Names>,
     cut_off: Arc<AtomicBool>,
     begun: Instant,
-    /// No tool has been called in what has been read of the reply.
-    calls_none: AtomicBool,
+    /// A [`Calls`]: what is certain about tool calls in what has been read of the last round trip's reply.
+    calls: AtomicU8,
     state: Mutex<State>,
 }
 
@@ -97,7 +97,7 @@ impl Interception {
             injected,
             cut_off: settings.cut_off.clone(),
             begun: Instant::now(),
-            calls_none: AtomicBool::new(false),
+            calls: AtomicU8::new(Calls::Possible as u8),
             state,
         }))
     }
@@ -167,15 +167,16 @@ impl Interception {
         self.0.state().summary.response_bytes += bytes;
     }
 
-    /// What [`has_no_call`](Interception::has_no_call) says from now on.
-    pub(super) fn calls_none(&self, certain: bool) {
-        self.0.calls_none.store(certain, Ordering::Relaxed);
+    /// What [`calls`](Interception::calls) says from now on.
+    pub(super) fn tell_calls(&self, calls: Calls) {
+        self.0.calls.store(calls as u8, Ordering::Relaxed);
     }
 
-    /// Whether it is certain that no tool has been called in what has passed of the last round trip's stream, the frame that
-    /// passed last included: see [`Observer::may_call`](aibridge_providers::api::Observer::may_call).
-    pub(crate) fn has_no_call(&self) -> bool {
-        self.0.calls_none.load(Ordering::Relaxed)
+    /// What is certain about tool calls in the last round trip's stream, the frame that passed last included.
+    pub(crate) fn calls(&self) -> Calls {
+        let told = self.0.calls.load(Ordering::Relaxed);
+        let known = [Calls::OnlyText, Calls::Absent, Calls::Named].into_iter().find(|calls| *calls as u8 == told);
+        known.unwrap_or(Calls::Possible)
     }
 
     /// How the round trip ended. The last word counts.

@@ -1,7 +1,7 @@
 //! What is read of a reply while it passes.
 
 use aibridge_providers::{
-    api::{Api, Observed, Observer, ProviderError, Reply},
+    api::{Api, Calls, Observed, Observer, ProviderError, Reply},
     bedrock::{NativeDecoder, exception_frame},
     encoding::StreamDecoder,
     sse,
@@ -82,7 +82,10 @@ impl Observation {
         }
         let status = head.status.as_u16();
         trip.interception().status(status);
-        trip.interception().calls_none(matches!(&reading, Reading::Reply(observer) if !observer.may_call()));
+        trip.interception().tell_calls(match &reading {
+            Reading::Reply(observer) => observer.calls(),
+            _ => Calls::Possible,
+        });
         Observation { trip, api, status, streaming, decoder, reading, frames, events, begun: false }
     }
 
@@ -124,7 +127,7 @@ impl Observation {
                         _ => Reply::default(),
                     };
                     reply.unobserved += 1;
-                    self.trip.interception().calls_none(false);
+                    self.trip.interception().tell_calls(Calls::Possible);
                     self.reading = Reading::Nothing(reply);
                     self.decoder = None;
                     return 0;
@@ -141,7 +144,7 @@ impl Observation {
                         observer.feed(&sse::encode(event.name, event.data), &mut |observed| found.push(observed));
                     }),
                 };
-                self.trip.interception().calls_none(!observer.may_call());
+                self.trip.interception().tell_calls(observer.calls());
                 let reply = observer.reply();
                 if reply.content && !had_content {
                     self.trip.interception().first_content();
@@ -165,9 +168,7 @@ impl Observation {
             Reading::Reply(observer) => {
                 let mut found = Vec::new();
                 observer.finish(&mut |observed| found.push(observed));
-                if observer.may_call() {
-                    interception.calls_none(false);
-                }
+                interception.tell_calls(observer.calls());
                 let reply = observer.reply();
                 report(&interception, found, reply);
                 outcome(reply, ending, self.streaming)

@@ -87,7 +87,15 @@ where
                 }
                 SourceProj::Round { body, turn, decoder } => {
                     let frame = match ready!(body.poll_frame(cx)) {
-                        Some(Ok(frame)) => frame.into_data(),
+                        Some(Ok(frame)) => {
+                            // Most of a stream.
+                            if let (None, Some(turn), Some(data)) = (&decoder, turn.as_mut(), frame.data_ref())
+                                && turn.passes(data)
+                            {
+                                return Poll::Ready(Some(Ok(frame)));
+                            }
+                            frame.into_data()
+                        }
                         None => Err(Frame::data(Bytes::new())),
                         Some(Err(error)) => {
                             let mut turn = turn.take().expect("a round has its turn");

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use aibridge_mcp::Toolbox;
 use aibridge_providers::{
     api::{
-        Refusal,
+        Calls, Refusal,
         tools::{Answer, Call, Exchange, Finish, Names},
     },
     json::Document,
@@ -67,13 +67,19 @@ impl<S> Turn<S> {
         self.runner.interception = interception;
     }
 
-    /// What the client gets in the place of `bytes` of a stream.
+    /// Whether the client gets the next bytes of a stream as they are. If so, they are taken.
+    pub(super) fn passes(&mut self, bytes: &Bytes) -> bool {
+        self.exchange.passes(bytes, self.calls())
+    }
+
+    /// What the client gets in the place of the next bytes of a stream.
     pub(super) fn shown(&mut self, bytes: Bytes) -> Bytes {
-        // Whoever records has read them already.
-        match &self.runner.interception {
-            Some(interception) if interception.has_no_call() => self.exchange.pass(bytes),
-            _ => self.exchange.feed(bytes),
-        }
+        self.exchange.pass(bytes, self.calls())
+    }
+
+    /// What whoever records has read of tool calls in the stream.
+    fn calls(&self) -> Calls {
+        self.runner.interception.as_ref().map_or(Calls::Possible, Interception::calls)
     }
 
     /// Whether the model has been told that there are no more rounds.

@@ -62,7 +62,7 @@ fn assert_may_call(api: Api, events: &[(&str, bool)]) {
             observer.feed(&Bytes::copy_from_slice(piece), &mut unreported);
             fed += piece.len();
             let expected = ends.iter().rfind(|(end, _)| *end <= fed).is_some_and(|(_, expected)| *expected);
-            assert_eq!(observer.may_call(), expected, "{api:?}: {}", &stream[..fed]);
+            assert_eq!(observer.calls() == Calls::Possible, expected, "{api:?}: {}", &stream[..fed]);
         }
     }
 }
@@ -113,11 +113,24 @@ fn calls_are_ruled_out_as_long_as_all_that_came_is_known_to_be_something_else() 
         events.extend([(&*call, true), ("[DONE]", true)]);
         assert_may_call(Api::Chat, &events);
     }
-    let (text, other) =
-        (r#"{"type":"response.output_text.delta","delta":"function_call"}"#, r#"{"type":"response.created"}"#);
-    assert_may_call(Api::Responses, &[(text, false), (text, false)]);
-    let message = r#"{"type":"response.output_item.added","item":{"type":"message"}}"#;
-    let part = r#"{"type":"response.content_part.done"}"#;
+    assert_eq!(Observer::blocking(Api::Chat).calls(), Calls::Possible);
+}
+
+#[test]
+fn in_responses_the_last_events_tell_whether_they_are_needed_and_name_tools() {
+    const TEXT: &str = r#"{"type":"response.output_text.delta","delta":"function_call"}"#;
+    let events = [
+        (TEXT, Calls::OnlyText),
+        (r#"{"type":"response.created"}"#, Calls::Absent),
+        (r#"{"type":"response.in_progress","response":{"tools":[{"type":"function"}]}}"#, Calls::Named),
+        (r#"{"type":"response.in_progress","response":{"tools":[{"type":"\u0066unction"}]}}"#, Calls::Named),
+        (r#"{"type":"response.queued","response":{"tools":[{"type":"web_search"}],"user":"\n"}}"#, Calls::Absent),
+        (r#"{"type":"response.output_item.added","item":{"type":"message"}}"#, Calls::Absent),
+        (r#"{"type":"response.content_part.done"}"#, Calls::OnlyText),
+        (r#"{"type":"response.output_item.done","item":{"type":"reasoning"}}"#, Calls::Absent),
+        (r#"{"type":"response.completed","response":{"output":[{"type":"function_call"}]}}"#, Calls::Named),
+        (TEXT, Calls::OnlyText),
+    ];
     for call in [
         r#"{"type":"response.output_item.added","item":{"type":"function_call"}}"#,
         r#"{"type":"response.output_item.done","item":{}}"#,
@@ -126,24 +139,20 @@ fn calls_are_ruled_out_as_long_as_all_that_came_is_known_to_be_something_else() 
         "{",
     ] {
         let mut observer = Observer::streaming(Api::Responses);
-        for (event, expected) in [
-            (text, false),
-            (other, true),
-            (text, false),
-            (message, true),
-            (part, true),
-            (text, false),
-            // From here on text may be held back together with the call.
-            (call, true),
-            (text, true),
-        ] {
+        // From the call on text may be held back together with it.
+        for (event, expected) in events.into_iter().chain([(call, Calls::Possible), (TEXT, Calls::Possible)]) {
+            let before = observer.may_call;
             observer.feed(&format!("data: {event}").into(), &mut unreported);
-            assert_eq!(observer.may_call(), observer.may_call, "no event has ended: {event}");
+            let open = if before { Calls::Possible } else { Calls::OnlyText };
+            assert_eq!(observer.calls(), open, "no event has ended: {event}");
             observer.feed(&Bytes::from_static(b"\n\n"), &mut unreported);
-            assert_eq!(observer.may_call(), expected, "{event} of {call}");
+            assert_eq!(observer.calls(), expected, "{event} of {call}");
         }
+        let together = events.map(|(event, _)| format!("data: {event}\n\n")).concat();
+        let mut observer = Observer::streaming(Api::Responses);
+        observer.feed(&together.into(), &mut unreported);
+        assert_eq!(observer.calls(), Calls::Named);
     }
-    assert!(Observer::blocking(Api::Chat).may_call());
 }
 
 #[test]
@@ -152,10 +161,10 @@ fn an_event_that_is_too_large_may_be_a_call() {
         let mut observer = Observer::streaming(api);
         observer.feed(&vec![b'a'; MAX_EVENT + 1].into(), &mut unreported);
         observer.feed(&Bytes::from_static(b"\n\nevent: ping\ndata: {"), &mut unreported);
-        assert!(!observer.may_call(), "no data: {api:?}");
+        assert_eq!(observer.calls(), Calls::Absent, "no data: {api:?}");
         observer.feed(&vec![b'a'; MAX_EVENT + 1].into(), &mut unreported);
         observer.feed(&Bytes::from_static(b"\n\n"), &mut unreported);
-        assert!(observer.may_call(), "{api:?}");
+        assert_eq!(observer.calls(), Calls::Possible, "{api:?}");
     }
 }
 

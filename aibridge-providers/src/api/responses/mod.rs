@@ -4,6 +4,7 @@
 //! <https://platform.openai.com/docs/api-reference/responses-streaming>.
 
 mod item;
+mod kind;
 mod reply;
 mod request;
 mod tools;

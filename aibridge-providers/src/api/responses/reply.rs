@@ -3,7 +3,11 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{item::Item, usage::Usage};
+use super::{
+    item::Item,
+    kind::{calls, is_terminal},
+    usage::Usage,
+};
 use crate::{
     api::{
         ProviderError, UsageSource,
@@ -62,12 +66,6 @@ struct ItemDone<'a> {
 }
 
 #[derive(Deserialize)]
-struct AnyItem<'a> {
-    #[serde(borrow, default)]
-    item: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
 struct Failure<'a> {
     #[serde(borrow, default, deserialize_with = "lenient")]
     error: Option<&'a RawValue>,
@@ -86,12 +84,7 @@ impl Reader {
             },
         };
         let kind = kind.as_deref().unwrap_or_default();
-        if !is_text(kind) {
-            sink.not_text();
-            if !calls_none(kind, event.data) {
-                sink.may_call();
-            }
-        }
+        sink.calls(calls(kind, event.data));
         if event.oversize {
             sink.reply.terminal |= is_terminal(kind);
             return sink.unobserved();
@@ -184,36 +177,4 @@ impl Reader {
             item.report(sink);
         }
     }
-}
-
-/// Whether the event is a piece of text, which is what most are.
-fn is_text(kind: &str) -> bool {
-    matches!(
-        kind,
-        "response.output_text.delta"
-            | "response.reasoning_summary_text.delta"
-            | "response.reasoning_text.delta"
-            | "response.refusal.delta"
-    )
-}
-
-/// Whether no call begins or goes on in the event. What ends the response is not asked: nothing follows it.
-fn calls_none(kind: &str, data: &[u8]) -> bool {
-    match kind {
-        "response.created" | "response.queued" | "response.in_progress" => true,
-        "response.output_item.added" | "response.output_item.done" => {
-            let item = serde_json::from_slice::<AnyItem<'_>>(data).ok().and_then(|any| any.item);
-            let kind = item.and_then(|item| type_of(item.get().as_bytes()).ok().flatten());
-            matches!(kind.as_deref(), Some("message" | "reasoning"))
-        }
-        _ if is_terminal(kind) => true,
-        _ => {
-            let text = ["content_part.", "output_text.", "reasoning", "refusal."];
-            kind.strip_prefix("response.").is_some_and(|kind| text.iter().any(|text| kind.starts_with(text)))
-        }
-    }
-}
-
-fn is_terminal(kind: &str) -> bool {
-    matches!(kind, "response.completed" | "response.incomplete" | "response.failed")
 }

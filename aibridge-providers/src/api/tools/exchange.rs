@@ -8,7 +8,7 @@ use super::{
     passed::{Passed, Read},
 };
 use crate::{
-    api::{Api, chat, messages, responses},
+    api::{Api, Calls, chat, messages, responses},
     json::Document,
 };
 
@@ -118,20 +118,37 @@ impl Exchange {
     /// Takes the next bytes of a round's event stream, plain, and gives what the client gets in their place: the same
     /// bytes, uncopied, as long as nothing has to be changed.
     pub fn feed(&mut self, bytes: Bytes) -> Bytes {
-        self.take(bytes, false)
+        self.pass(bytes, Calls::Possible)
     }
 
-    /// The same for bytes in which, and before which, no tool has been called, the client's included: those who read them
-    /// anyway can tell (see [`Observer::may_call`](crate::api::Observer::may_call)), and they are not looked at once more.
-    pub fn pass(&mut self, bytes: Bytes) -> Bytes {
-        let calls_none = self.rounds.is_none();
-        if calls_none && self.passed.keep(&bytes) { bytes } else { self.take(bytes, calls_none) }
+    /// The same for bytes that somebody has read, who knows this about tool calls in the stream, these bytes included. What
+    /// calls none is not looked at once more.
+    pub fn pass(&mut self, bytes: Bytes, calls: Calls) -> Bytes {
+        if self.passes(&bytes, calls) {
+            return bytes;
+        }
+        match &mut self.rounds {
+            Some(rounds) => rounds.feed(bytes),
+            None => self.take(bytes, calls < Calls::Named),
+        }
+    }
+
+    /// Whether the client gets the next bytes as they are. If so, they are taken; if not, they have to be
+    /// [given](Exchange::pass).
+    #[inline]
+    pub fn passes(&mut self, bytes: &Bytes, calls: Calls) -> bool {
+        if self.rounds.is_some() || !self.passed.are_whole(bytes) {
+            return false;
+        }
+        match calls {
+            // Nothing of these is needed when a call comes later.
+            Calls::OnlyText => true,
+            Calls::Absent => self.passed.keep(bytes),
+            Calls::Named | Calls::Possible => false,
+        }
     }
 
     fn take(&mut self, bytes: Bytes, calls_none: bool) -> Bytes {
-        if self.rounds.is_some() {
-            return self.rounds().feed(bytes);
-        }
         let mut edited = None;
         let passed = self.passed.take(bytes, |events| {
             if calls_none || !may_call(self.api, &self.names, events) {

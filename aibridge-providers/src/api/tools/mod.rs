@@ -59,3 +59,4 @@ pub use toolset::{Refused, Toolset};
 
 pub(in crate::api) use events::Whole;
 pub(in crate::api) use exchange::Dialect;
+pub(in crate::api) use names::has_escapes;

@@ -59,9 +59,7 @@ impl Names {
     /// Whether one of them may be in `json`, as a string or a part of one. A quick look, without reading: `false` is
     /// certain.
     pub(in crate::api) fn may_occur(&self, json: &[u8]) -> bool {
-        self.find(json).is_some()
-            // Most text has no backslash at all, which is found out faster.
-            || memchr(b'\\', json).is_some_and(|at| is_escaped(&json[at..]))
+        self.find(json).is_some() || has_escapes(json)
     }
 }
 
@@ -85,9 +83,11 @@ impl fmt::Debug for Names {
     }
 }
 
-/// Whether a printable ASCII character is escaped.
-fn is_escaped(json: &[u8]) -> bool {
-    ESCAPED.find_iter(json).any(|at| matches!(json.get(at + 4), Some(b'2'..=b'7')))
+/// Whether a printable ASCII character is written with an escape.
+pub(in crate::api) fn has_escapes(json: &[u8]) -> bool {
+    let is_printable = |at| matches!(json.get(at + 4), Some(b'2'..=b'7'));
+    // Most text has no backslash at all, which is found out faster.
+    memchr(b'\\', json).is_some_and(|from| ESCAPED.find_iter(&json[from..]).any(|at| is_printable(from + at)))
 }
 
 /// What all names begin with.

@@ -10,8 +10,8 @@ const KEPT: usize = 1 << 20;
 /// How much room a piece of what is kept has: the first for some ten events, each further one twice as much.
 const ROOM: RangeInclusive<usize> = 2048..=32_768;
 
-/// From this size on bytes are kept as they are. Smaller ones are copied, because they would hold on to the buffer they were
-/// read into, which is many times their size.
+/// From this size on bytes for which there is no room yet are kept as they are. Smaller ones are copied, because they would
+/// hold on to the buffer they were read into, which is many times their size.
 const LARGE: usize = 8192;
 
 /// The beginning of a stream, as long as it calls no injected tool: it passes, and is kept for the case that one is called
@@ -31,17 +31,25 @@ struct Seen {
 }
 
 impl Seen {
+    #[inline]
     fn add(&mut self, bytes: &Bytes) {
         self.len += bytes.len();
+        if self.last.capacity() - self.last.len() < bytes.len() {
+            return self.add_piece(bytes);
+        }
+        self.last.extend_from_slice(bytes);
+    }
+
+    /// Adds bytes for which there is no more room.
+    #[cold]
+    fn add_piece(&mut self, bytes: &Bytes) {
         if bytes.len() >= LARGE {
             self.begin(0);
             self.pieces.push(bytes.clone());
             return;
         }
-        if self.last.capacity() - self.last.len() < bytes.len() {
-            let room = (self.last.capacity() * 2).clamp(*ROOM.start(), *ROOM.end());
-            self.begin(room.max(bytes.len()));
-        }
+        let room = (self.last.capacity() * 2).clamp(*ROOM.start(), *ROOM.end());
+        self.begin(room.max(bytes.len()));
         self.last.extend_from_slice(bytes);
     }
 
@@ -70,13 +78,20 @@ pub(super) struct Read {
 }
 
 impl Passed {
-    /// Keeps bytes in which no tool is called and which pass, unless it needs a closer look whether they are whole events.
+    /// Keeps whole events in which no tool is called, unless they are too much.
+    #[inline]
     pub(super) fn keep(&mut self, bytes: &Bytes) -> bool {
-        let fits = self.whole.len() == 0 && bytes.ends_with(b"\n\n") && self.seen.len + bytes.len() <= KEPT;
+        let fits = self.seen.len + bytes.len() <= KEPT;
         if fits {
             self.seen.add(bytes);
         }
         fits
+    }
+
+    /// Whether the next bytes are whole events, which is not certain if it is denied.
+    #[inline]
+    pub(super) fn are_whole(&self, bytes: &Bytes) -> bool {
+        self.whole.len() == 0 && bytes.ends_with(b"\n\n")
     }
 
     /// The next bytes, as far as they are whole events: the same, uncopied; unless those events `may_call` one of the tools.
@@ -138,10 +153,10 @@ mod tests {
         let mut all = Vec::new();
         for size in (1..400).chain([LARGE, 7, LARGE - 10, LARGE * 2, 3000]) {
             let event = Bytes::from(format!("data: {}\n\n", "x".repeat(size)));
-            assert!(passed.keep(&event));
+            assert!(passed.are_whole(&event) && passed.keep(&event));
             all.extend_from_slice(&event);
         }
-        assert!(!passed.keep(&Bytes::from_static(b"data: half")), "no whole event");
+        assert!(!passed.are_whole(&Bytes::from_static(b"data: half")));
         let Err(Read { before, now }) = passed.take(Bytes::from_static(b"data: bmcp_\n\n"), may_call) else {
             panic!("a tool is called");
         };

@@ -1,6 +1,6 @@
 use std::io;
 
-use aibridge_providers::api::{Api, Reason, Refusal};
+use aibridge_providers::api::{Api, Calls, Reason, Refusal};
 use bytes::Bytes;
 use http::{Response, response::Builder};
 use http_body::Body;
@@ -241,19 +241,23 @@ async fn it_is_told_how_long_no_tool_has_been_called() {
         let reply = answer(RecordLayer::new(Told::default()), parsed(Api::Messages, ASK), head, script).await;
         let (head, mut body) = reply.into_parts();
         let interception = head.extensions.get::<Interception>().expect("an interception");
-        let mut told = vec![interception.has_no_call()];
+        let mut told = vec![interception.calls()];
         while data(poll(&mut body)).is_some() {
-            told.push(interception.has_no_call());
+            told.push(interception.calls());
         }
         told
     };
-    assert_eq!(answered(stream(), &[DELTA, CALL, DELTA, STOP]).await, [true, true, false, false, false]);
-    assert_eq!(answered(stream(), &[DELTA, STOP]).await, [true, true, true]);
-    let of_one = async |head, text| answered(head, &[text]).await[1];
-    assert!(!of_one(stream().header("content-encoding", "gzip"), "no gzip").await, "it cannot be decoded");
-    assert!(!of_one(stream().header("content-encoding", "unknown"), "bytes").await);
-    assert!(!of_one(document(), DOCUMENT).await, "a document is read at its end");
-    assert!(!of_one(document().status(529), DOCUMENT).await);
+    let told = answered(stream(), &[DELTA, CALL, DELTA, STOP]).await;
+    assert_eq!(told[1..], [Calls::Absent, Calls::Possible, Calls::Possible, Calls::Possible]);
+    assert_eq!(answered(stream(), &[DELTA, STOP]).await[1..], [Calls::Absent, Calls::Absent]);
+    for (head, text) in [
+        (stream().header("content-encoding", "gzip"), "no gzip"),
+        (stream().header("content-encoding", "unknown"), "bytes"),
+        (document(), DOCUMENT),
+        (document().status(529), DOCUMENT),
+    ] {
+        assert_eq!(answered(head, &[text]).await[1], Calls::Possible, "{text}");
+    }
 }
 
 #[tokio::test]

@@ -35,13 +35,28 @@ fn what_is_known_to_call_none_passes_uncopied_until_something_calls_one() {
             Api::Chat,
             r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"bmcp_a","arguments":"{}"}}]}}]}"#,
         ),
+        (
+            Api::Responses,
+            r#"{"type":"response.output_item.added","item":{"type":"function_call","call_id":"c","name":"bmcp_a"}}"#,
+        ),
     ] {
         let mut exchange = Exchange::new(api, Names::from_iter(["bmcp_a".to_owned()]));
         for _ in 0..3 {
             let event = Bytes::from("data: {\"text\":\"bmcp_a\"}\n\n");
-            assert_eq!(exchange.pass(event.clone()).as_ptr(), event.as_ptr(), "{api:?}");
+            assert_eq!(exchange.pass(event.clone(), Calls::Absent).as_ptr(), event.as_ptr(), "{api:?}");
         }
         assert_eq!(exchange.feed(format!("data: {call}\n\n").into()), "", "{api:?}");
         assert_eq!(exchange.end_stream().calls.len(), 1, "{api:?}");
     }
+}
+
+#[test]
+fn texts_of_responses_pass_without_being_kept() {
+    let mut exchange = Exchange::new(Api::Responses, Names::from_iter(["bmcp_a".to_owned()]));
+    let text = "x".repeat(1 << 20);
+    let event = Bytes::from(format!("data: {{\"type\":\"response.output_text.delta\",\"delta\":\"{text}\"}}\n\n"));
+    for _ in 0..3 {
+        assert_eq!(exchange.pass(event.clone(), Calls::OnlyText).as_ptr(), event.as_ptr());
+    }
+    assert!(exchange.rounds.is_none(), "too much was kept");
 }
