@@ -33,17 +33,23 @@ fn benches(criterion: &mut Criterion) {
     let ask = Ask::new(inputs::small_request(true));
     let events = inputs::events(Format::Messages, 100);
     let burst: Bytes = events.concat().into();
-    for (name, provider) in [
-        ("document", Provider::document(inputs::reply(Format::Messages))),
-        ("stream_of_frames", Provider::stream(events)),
-        ("stream_in_a_burst", Provider::stream(vec![burst])),
+    for (name, ask, provider) in [
+        ("document", &ask, Provider::document(inputs::reply(Format::Messages))),
+        ("stream_of_frames", &ask, Provider::stream(events)),
+        ("stream_in_a_burst", &ask, Provider::stream(vec![burst])),
+        // The provider has to be asked for the usage. What it answers is not the point.
+        (
+            "200_kb_without_usage",
+            &Ask::chat(inputs::large_chat_request_without_usage()),
+            Provider::document(inputs::reply(Format::Chat)),
+        ),
     ] {
         let expected = provider.reply_len();
         let mut group = criterion.benchmark_group(format!("record/{name}"));
         group.throughput(Throughput::Bytes(expected as u64));
         group.bench_function("without", |bencher| {
             bencher.to_async(&runtime).iter_batched(
-                || parsed(&ask),
+                || parsed(ask),
                 |request| call(black_box(provider.clone()), request, expected),
                 BatchSize::NumIterations(64),
             );
@@ -51,7 +57,7 @@ fn benches(criterion: &mut Criterion) {
         let record = RecordLayer::new(Forgets).layer(provider.clone());
         group.bench_function("with", |bencher| {
             bencher.to_async(&runtime).iter_batched(
-                || parsed(&ask),
+                || parsed(ask),
                 |request| call(black_box(record.clone()), request, expected),
                 BatchSize::NumIterations(64),
             );

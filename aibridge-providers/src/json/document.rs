@@ -148,10 +148,11 @@ impl Document {
     /// The document with a further top-level member, the last one: its key, which needs no escapes, a colon and its value,
     /// and before them a comma unless it is the first.
     pub(super) fn with_member(&self, member: &Bytes) -> Document {
-        let (at, is_first) = self.end_of_members();
+        let inside = self.inside(&self.root);
+        let at = inside.end;
         let bytes = self.spliced(&(at..at), member);
         let added = member.len();
-        let key = at + usize::from(!is_first);
+        let key = at + usize::from(!inside.is_empty());
         let key = key..key + 2 + unquoted(&bytes[key..]).iter().take_while(|byte| **byte != b'"').count();
         let member = MemberSpan { value: key.end + 1..at + added, key, count: None };
         let members = self.members.as_ref().filter(|members| members.len() < REMEMBERED);
@@ -159,10 +160,11 @@ impl Document {
         Document { root: self.root.start..self.root.end + added, members, bytes }
     }
 
-    /// Where a further top-level member goes, and whether it is the first one.
-    pub(super) fn end_of_members(&self) -> (usize, bool) {
-        let inside = &self.bytes[self.root.start + 1..self.root.end - 1];
-        (self.root.start + 1 + inside.trim_ascii_end().len(), inside.trim_ascii().is_empty())
+    /// The inside of the array or object at `span`, without the blanks around it.
+    pub(crate) fn inside(&self, span: &Range<usize>) -> Range<usize> {
+        let text = &self.bytes[span.start + 1..span.end - 1];
+        let end = span.start + 1 + text.trim_ascii_end().len();
+        end - text.trim_ascii().len()..end
     }
 
     fn spliced(&self, span: &Range<usize>, text: &[u8]) -> Bytes {

@@ -5,62 +5,94 @@ use std::{
 
 use bytes::Bytes;
 
-use super::Document;
+use super::{Document, Value};
 
-/// A document with one change that is not written out: the rest of it stays where it is. Cheap to clone.
+/// A document with changes that are not written out: the rest of it stays where it is. Cheap to clone.
 ///
 /// A conversation of many megabytes is sent with a few bytes more than it came with; [`Spliced::piece`] gives these bytes
-/// without a copy. Whoever needs it in one piece has it from [`Spliced::document`], at the cost of one.
+/// without a copy. Whoever needs it in one piece has it from [`Spliced::document`], at the cost of one for each change.
 #[derive(Clone, Debug)]
-pub struct Spliced(Arc<Splice>);
+pub struct Spliced(Arc<Splices>);
 
-#[derive(Debug)]
-struct Splice {
+#[derive(Clone, Debug)]
+struct Splices {
     before: Document,
+    /// In the order of their places, which do not overlap.
+    changes: Vec<Change>,
+    written: OnceLock<Document>,
+}
+
+#[derive(Clone, Debug)]
+struct Change {
     /// What `text` takes the place of.
     span: Range<usize>,
     text: Bytes,
     /// `text` is a member of the document, and not within the value of one.
     is_member: bool,
-    written: OnceLock<Document>,
 }
 
 impl Spliced {
     /// `document` as it is.
-    pub(crate) fn unchanged(document: &Document) -> Spliced {
-        Spliced::with_value_changed(document, 0..0, Bytes::new())
+    pub fn new(document: &Document) -> Spliced {
+        Spliced(Arc::new(Splices { before: document.clone(), changes: Vec::new(), written: OnceLock::new() }))
     }
 
-    /// `document` with `text` in the place of `span`, which is a top-level member's value or lies inside of it.
-    pub(crate) fn with_value_changed(document: &Document, span: Range<usize>, text: Bytes) -> Spliced {
-        Spliced::new(document, span, text, false)
+    /// The document without the changes.
+    pub fn before(&self) -> &Document {
+        &self.0.before
     }
 
-    /// `document` with a further top-level member: a comma, the key, which needs no escapes, a colon and the value.
-    pub(crate) fn with_member(document: &Document, member: &Bytes) -> Spliced {
-        let (at, is_first) = document.end_of_members();
-        Spliced::new(document, at..at, member.slice(usize::from(is_first)..), true)
+    /// With `text` in the place of `span`, which is a top-level member's value or lies inside of it, and in which nothing
+    /// has been changed yet.
+    pub(crate) fn with_value_changed(self, span: Range<usize>, text: Bytes) -> Spliced {
+        self.with(Change { span, text, is_member: false })
     }
 
-    fn new(document: &Document, span: Range<usize>, text: Bytes, is_member: bool) -> Spliced {
-        Spliced(Arc::new(Splice { before: document.clone(), span, text, is_member, written: OnceLock::new() }))
+    /// With a further member of the object that is a top-level member's `value`: its key, which needs no escapes, a colon
+    /// and its value.
+    pub(crate) fn with_member_in(self, value: Value<'_>, member: &str) -> Spliced {
+        let inside = self.before().inside(&self.before().span(value));
+        let comma = if inside.is_empty() { "" } else { "," };
+        self.with_value_changed(inside.end..inside.end, [comma, member].concat().into())
+    }
+
+    /// With a further top-level member: a comma, the key, which needs no escapes, a colon and the value.
+    pub(crate) fn with_member(self, member: &Bytes) -> Spliced {
+        let inside = self.before().inside(&self.before().span(self.before().root()));
+        let is_first = inside.is_empty() && !self.0.changes.iter().any(|change| change.is_member);
+        let (span, text) = (inside.end..inside.end, member.slice(usize::from(is_first)..));
+        self.with(Change { span, text, is_member: true })
+    }
+
+    fn with(mut self, change: Change) -> Spliced {
+        let splices = Arc::make_mut(&mut self.0);
+        // At one position, what is inserted comes before what is replaced.
+        let place = |change: &Change| (change.span.start, change.span.end);
+        let at = splices.changes.partition_point(|other| place(other) <= place(&change));
+        splices.changes.insert(at, change);
+        splices.written = OnceLock::new();
+        self
     }
 
     /// The document in one piece.
     pub fn document(&self) -> &Document {
-        let Splice { before, span, text, is_member, written } = &*self.0;
-        written.get_or_init(|| match is_member {
-            _ if span.is_empty() && text.is_empty() => before.clone(),
-            true => before.with_member(text),
-            false => before.with_value_changed(span.clone(), text),
+        let Splices { before, changes, written } = &*self.0;
+        written.get_or_init(|| {
+            // Members go to the end, and the last value first, so that what is still to be changed stays in its place.
+            let members = changes.iter().filter(|change| change.is_member);
+            let document = members.fold(before.clone(), |document, change| document.with_member(&change.text));
+            let values = changes.iter().rev().filter(|change| !change.is_member);
+            values.fold(document, |document, change| document.with_value_changed(change.span.clone(), &change.text))
         })
     }
 
     /// How many bytes [`Spliced::document`] has.
     #[expect(clippy::len_without_is_empty, reason = "a document has at least its braces")]
     pub fn len(&self) -> usize {
-        let Splice { before, span, text, .. } = &*self.0;
-        before.bytes().len() - span.len() + text.len()
+        let Splices { before, changes, .. } = &*self.0;
+        let added: usize = changes.iter().map(|change| change.text.len()).sum();
+        let removed: usize = changes.iter().map(|change| change.span.len()).sum();
+        before.bytes().len() + added - removed
     }
 
     /// The bytes of [`Spliced::document`] from the offset `from` on, as many as there are in one piece. Only at the end there
@@ -70,18 +102,24 @@ impl Spliced {
     ///
     /// If `from` is greater than [`Spliced::len`].
     pub fn piece(&self, from: usize) -> Bytes {
-        let Splice { before, span, text, written, .. } = &*self.0;
+        let Splices { before, changes, written } = &*self.0;
         if let Some(written) = written.get() {
             return written.bytes().slice(from..);
         }
-        let behind = span.start + text.len();
-        if from < span.start {
-            before.bytes().slice(from..span.start)
-        } else if from < behind {
-            text.slice(from - span.start..)
-        } else {
-            before.bytes().slice(span.end + (from - behind)..)
+        // Up to `copied` it is what stands up to `at` in the document without the changes.
+        let (mut copied, mut at) = (0, 0);
+        for Change { span, text, .. } in changes {
+            let unchanged = copied + span.start - at;
+            if from < unchanged {
+                return before.bytes().slice(at + from - copied..span.start);
+            }
+            copied = unchanged + text.len();
+            at = span.end;
+            if from < copied {
+                return text.slice(from - unchanged..);
+            }
         }
+        before.bytes().slice(at + from - copied..)
     }
 }
 
@@ -99,35 +137,65 @@ mod tests {
         std::iter::from_fn(&mut next).collect()
     }
 
+    #[track_caller]
+    fn assert_is(spliced: &Spliced, expected: &str, count: usize) {
+        let all = pieces(spliced);
+        assert_eq!(all.concat(), expected.as_bytes(), "{spliced:?}");
+        assert_eq!((all.len(), spliced.len()), (count, expected.len()), "{expected}");
+        for from in 0..=expected.len() {
+            assert!(expected.as_bytes()[from..].starts_with(&spliced.piece(from)), "{expected} from {from}");
+        }
+        let read = Document::parse(expected.to_owned().into()).expect("JSON");
+        assert_eq!(spliced.document().bytes(), read.bytes());
+        for key in ["a", "b", "c", "d"] {
+            let text = |document: &Document| document.get(key).map(|value| value.text().to_vec());
+            assert_eq!(text(spliced.document()), text(&read), "{expected}: {key}");
+            assert_eq!(spliced.document().count(key), read.count(key), "{expected}: {key}");
+        }
+        assert_eq!(pieces(spliced), [read.bytes().clone()], "written once, it is sent so");
+    }
+
     #[test]
     fn in_pieces_it_is_the_same_as_in_one() {
-        for json in [r#"{"a": [1, 2], "b": "x"}"#, " { } \n", "{}", r#"{"a":[0]}"#] {
-            let document = Document::parse(Bytes::copy_from_slice(json.as_bytes())).unwrap();
-            let mut spliced = vec![
-                (Spliced::unchanged(&document), json.to_owned(), 1),
-                (Spliced::with_member(&document, &Bytes::from_static(br#","c":null"#)), String::new(), 3),
-            ];
-            if let Some(at) = json.find('[') {
-                let changed = |text: &str, from: usize| format!("{}{text}{}", &json[..=at], &json[from..]);
-                let inserted = Spliced::with_value_changed(&document, at + 1..at + 1, Bytes::from_static(b"7,"));
-                spliced.push((inserted, changed("7,", at + 1), 3));
-                let replaced = Spliced::with_value_changed(&document, at + 1..at + 2, Bytes::from_static(b"70"));
-                spliced.push((replaced, changed("70", at + 2), 3));
-            }
-            for (spliced, expected, count) in spliced {
-                let all = pieces(&spliced);
-                assert_eq!(all.len(), count, "{json}");
-                assert_eq!(spliced.len(), all.concat().len());
-                let whole = spliced.document().bytes().clone();
-                assert_eq!(all.concat(), whole[..], "{json}");
-                let read = Document::parse(whole.clone()).expect("JSON");
-                for key in ["a", "b", "c"] {
-                    let text = |document: &Document| document.get(key).map(|value| value.text().to_vec());
-                    assert_eq!(text(spliced.document()), text(&read), "{json}: {key}");
-                    assert_eq!(spliced.document().count(key), read.count(key), "{json}: {key}");
-                }
-                assert_eq!(pieces(&spliced), std::slice::from_ref(&whole), "written once, it is sent so");
-                assert!(expected.is_empty() || whole == expected, "{json}");
+        const MEMBERS: [Bytes; 2] = [Bytes::from_static(br#","c":null"#), Bytes::from_static(br#","d":[1]"#)];
+        for (json, with_one, with_both) in [
+            (r#"{"a": 1}"#, r#"{"a": 1,"c":null}"#, r#"{"a": 1,"c":null,"d":[1]}"#),
+            (" { } \n", r#" {"c":null } "#, r#" {"c":null,"d":[1] } "#),
+            ("{}", r#"{"c":null}"#, r#"{"c":null,"d":[1]}"#),
+        ] {
+            let document = Document::parse(json.into()).unwrap();
+            let [one, both] = [with_one, with_both].map(|expected| match json.ends_with('\n') {
+                true => format!("{expected}\n"),
+                false => expected.to_owned(),
+            });
+            assert_is(&Spliced::new(&document), json, 1);
+            let spliced = Spliced::new(&document).with_member(&MEMBERS[0]);
+            assert_is(&spliced, &one, 3);
+            // What has been written out is no obstacle.
+            assert_is(&spliced.with_member(&MEMBERS[1]), &both, 4);
+        }
+    }
+
+    #[test]
+    fn changes_of_values_and_members_add_up_in_any_order() {
+        const JSON: &str = r#"{"a": [1, 2], "b": {}, "x": {"y": 0 }}"#;
+        let document = Document::parse(JSON.into()).unwrap();
+        let [a, b, x] = ["a", "b", "x"].map(|key| document.get(key).unwrap());
+        let element = document.span(a).start + 1;
+        let changes: [&dyn Fn(Spliced) -> Spliced; 6] = [
+            &|spliced| spliced.with_value_changed(element..element, Bytes::from_static(b"0,")),
+            &|spliced| spliced.with_value_changed(element..element + 1, Bytes::from_static(b"100")),
+            &|spliced| spliced.with_value_changed(element + 3..element + 4, Bytes::from_static(b"[200]")),
+            &|spliced| spliced.with_member_in(b, r#""c":1"#),
+            &|spliced| spliced.with_member_in(x, r#""c":1"#),
+            &|spliced| spliced.with_member(&Bytes::from_static(br#","d":null"#)),
+        ];
+        let expected = r#"{"a": [0,100, [200]], "b": {"c":1}, "x": {"y": 0,"c":1 },"d":null}"#;
+        for first in 0..changes.len() {
+            for step in [1, 5] {
+                let order = (0..changes.len()).map(|number| &changes[(first + number * step) % changes.len()]);
+                let spliced = order.fold(Spliced::new(&document), |spliced, change| change(spliced));
+                assert_is(&spliced, expected, 12);
             }
         }
     }

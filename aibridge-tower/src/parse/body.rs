@@ -34,7 +34,7 @@ pub struct AiBody {
 enum Edited {
     /// The bytes are something else.
     Unread,
-    /// Something was added to what the client sent.
+    /// What the client sent, with changes.
     Spliced(Spliced),
 }
 
@@ -79,6 +79,14 @@ impl AiBody {
         }
     }
 
+    /// The same with the changes made to it, to which others can be added.
+    pub(crate) fn spliced(&self) -> Option<Spliced> {
+        match &self.edited {
+            Some(Edited::Spliced(spliced)) => Some(spliced.clone()),
+            _ => self.outgoing().as_ref().map(Spliced::new),
+        }
+    }
+
     /// The tools that were added to it: whoever adds them records their calls, and [`Record`](crate::record::Record) does
     /// not.
     pub fn injected(&self) -> Option<&Names> {
@@ -90,7 +98,7 @@ impl AiBody {
         &self.understood.caller
     }
 
-    /// The bytes that go upstream. Costs a copy where [`AiBody::inject`] has added something.
+    /// The bytes that go upstream. Costs a copy where [`AiBody::splice`] has changed something.
     pub fn bytes(&self) -> &Bytes {
         match &self.edited {
             Some(Edited::Spliced(spliced)) => spliced.document().bytes(),
@@ -109,10 +117,15 @@ impl AiBody {
         AiBody::edited(request, Edited::Unread);
     }
 
-    /// The same with a document to which the tools `names` were added: it is sent in pieces, without a copy.
+    /// The same with a document that was changed: it is sent in pieces, without a copy.
+    pub fn splice(request: &mut Request<AiBody>, document: Spliced) {
+        AiBody::edited(request, Edited::Spliced(document));
+    }
+
+    /// The same with a document to which the tools `names` were added.
     pub fn inject(request: &mut Request<AiBody>, document: Spliced, names: Names) {
         request.body_mut().injected = Some(names);
-        AiBody::edited(request, Edited::Spliced(document));
+        AiBody::splice(request, document);
     }
 
     fn edited(request: &mut Request<AiBody>, edited: Edited) {

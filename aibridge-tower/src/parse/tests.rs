@@ -1,7 +1,10 @@
 use std::{convert::Infallible, io, io::Write};
 
 use aibridge_providers::{
-    api::{Api, Refusal},
+    api::{
+        Api, Refusal, chat,
+        tools::{Definition, Names, Toolset, inject},
+    },
     provider::Endpoint,
 };
 use bytes::Bytes;
@@ -208,4 +211,29 @@ async fn a_parsed_body_is_one_frame_and_a_clone_is_whole() {
     assert!(sent.is_end_stream());
     assert!(matches!(poll(&mut sent), std::task::Poll::Ready(None)));
     assert_eq!(bytes(body).await, JSON);
+}
+
+#[tokio::test]
+async fn changes_are_sent_beside_the_clients_bytes_and_add_up() {
+    const STREAM: &str = r#"{"model":"m","stream":true,"messages":[]}"#;
+    let mut request = parsed(Api::Chat, STREAM);
+    let client = request.body().bytes().clone();
+    let tools = Toolset::new([Definition::new("bmcp_a", r#"{"type":"object"}"#)]);
+    let body = request.body();
+    let injected = inject(Api::Chat, body.document(), body.facts(), &tools).expect("a request that gets tools");
+    AiBody::inject(&mut request, injected.body, injected.names);
+    let asked = chat::ask_for_usage(request.body().spliced().unwrap()).expect("a stream that brings no usage");
+    AiBody::splice(&mut request, asked);
+    let kept = request.body().clone();
+    let mut body = request.into_body();
+    let mut frames = Vec::new();
+    while let Some(frame) = body.frame().await {
+        frames.push(frame.unwrap().into_data().unwrap());
+    }
+    assert_eq!(frames[0].as_ptr(), client.as_ptr(), "not copied");
+    let all = frames.concat();
+    let expected = r#","stream_options":{"include_usage":true}}"#;
+    assert!(all.starts_with(&client[..client.len() - 1]) && all.ends_with(expected.as_bytes()), "{frames:?}");
+    assert_eq!(kept.outgoing().unwrap().bytes(), &all);
+    assert_eq!(kept.injected().map(Names::len), Some(1));
 }

@@ -80,12 +80,12 @@ where
 /// carries it has to be kept from the client.
 fn ask_for_usage(request: &mut Request<AiBody>) -> bool {
     let body = request.body();
-    // Asked first, because the document may have to be copied.
+    // Asked first, because the document may have to be read.
     if body.api() != Api::Chat || !body.facts().streaming || body.facts().include_usage != IncludeUsage::Unset {
         return false;
     }
-    let Some(edited) = body.outgoing().and_then(|document| chat::ask_for_usage(&document)) else { return false };
-    AiBody::edit(request, edited);
+    let Some(edited) = body.spliced().and_then(chat::ask_for_usage) else { return false };
+    AiBody::splice(request, edited);
     true
 }
 

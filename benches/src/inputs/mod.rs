@@ -16,8 +16,8 @@ mod text;
 
 pub use reply::{events, reply};
 pub use request::{
-    large_chat_request, large_request, large_responses_request, small_chat_request, small_request,
-    small_responses_request,
+    large_chat_request, large_chat_request_without_usage, large_request, large_responses_request, small_chat_request,
+    small_request, small_responses_request,
 };
 pub(crate) use text::Text;
 

@@ -66,6 +66,17 @@ pub fn small_chat_request(stream: bool) -> Bytes {
 
 /// What [`large_request`] asks, of chat completions.
 pub fn large_chat_request(stream: bool) -> Bytes {
+    chat(large_chat(), stream)
+}
+
+/// The same, of a stream whose usage is not asked for.
+pub fn large_chat_request_without_usage() -> Bytes {
+    let mut request = large_chat();
+    request["stream"] = true.into();
+    finish(request)
+}
+
+fn large_chat() -> Value {
     let mut text = Text::new(1);
     let mut messages = vec![
         json!({"role": "system", "content": text.prose(12_000)}),
@@ -81,7 +92,7 @@ pub fn large_chat_request(stream: bool) -> Bytes {
     }
     let tools: Vec<Value> =
         (0..TOOLS).map(|number| json!({"type": "function", "function": function(&mut text, number)})).collect();
-    chat(json!({"model": OPENAI_MODEL, "messages": messages, "tools": tools}), stream)
+    json!({"model": OPENAI_MODEL, "messages": messages, "tools": tools})
 }
 
 /// What [`small_request`] asks, of Responses.

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     api::{self, UsageSource, wire::lenient},
-    json::{Document, Edits, Value},
+    json::{Spliced, Value},
 };
 
 /// `usage` of a chunk or of a whole completion.
@@ -76,32 +76,32 @@ impl Usage {
 /// The request with `stream_options.include_usage` set, without which a stream brings no usage.
 ///
 /// `None` if nothing is to be changed: the request asks for no stream, says itself whether it wants the usage, or has
-/// `stream_options` that are neither an object nor `null`. Only the bytes of `stream_options` differ.
+/// `stream_options` that are neither an object nor `null`. Only the bytes of `stream_options` differ. Changes made before
+/// stay; they must not be in `stream` or `stream_options`.
 ///
 /// ```
-/// use aibridge_providers::{api::chat, json::Document};
+/// use aibridge_providers::{api::chat, json::{Document, Spliced}};
 ///
 /// let request = Document::parse(r#"{"stream":true, "model":"m"}"#.into())?;
-/// let edited = chat::ask_for_usage(&request).expect("a stream that brings no usage");
-/// assert_eq!(edited, r#"{"stream":true, "model":"m","stream_options":{"include_usage":true}}"#);
+/// let edited = chat::ask_for_usage(Spliced::new(&request)).expect("a stream that brings no usage");
+/// assert_eq!(edited.document().bytes(), r#"{"stream":true, "model":"m","stream_options":{"include_usage":true}}"#);
 /// # Ok::<(), aibridge_providers::json::JsonError>(())
 /// ```
-pub fn ask_for_usage(request: &Document) -> Option<Bytes> {
-    if !request.get("stream").is_some_and(Value::is_true) {
+pub fn ask_for_usage(request: Spliced) -> Option<Spliced> {
+    let sent = request.before().clone();
+    if !sent.get("stream").is_some_and(Value::is_true) {
         return None;
     }
-    let mut edits = Edits::new(request);
-    match request.get("stream_options") {
-        Some(options) if options.is_object() => {
-            if options.get("include_usage").is_some() {
-                return None;
-            }
-            edits.set(options, "include_usage", "true");
+    match sent.get("stream_options") {
+        None => Some(request.with_member(&Bytes::from_static(br#","stream_options":{"include_usage":true}"#))),
+        Some(null) if null.is_null() => {
+            Some(request.with_value_changed(sent.span(null), Bytes::from_static(br#"{"include_usage":true}"#)))
         }
-        Some(options) if !options.is_null() => return None,
-        _ => edits.set(request.root(), "stream_options", r#"{"include_usage":true}"#),
+        Some(options) if options.is_object() && options.get("include_usage").is_none() => {
+            Some(request.with_member_in(options, r#""include_usage":true"#))
+        }
+        Some(_) => None,
     }
-    Some(edits.apply())
 }
 
 /// Whether an event's data is the chunk that only brings the usage: the one which [`ask_for_usage`] causes, and which
@@ -126,6 +126,7 @@ pub fn is_usage_chunk(data: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::Document;
 
     #[test]
     fn usage_is_asked_for_where_the_client_left_it_open() {
@@ -151,8 +152,9 @@ mod tests {
             ("{}", None),
         ] {
             let document = Document::parse(request.into()).unwrap();
-            let asked = ask_for_usage(&document);
-            assert_eq!(asked.as_deref(), edited.map(str::as_bytes), "{request}: {asked:?}");
+            let asked = ask_for_usage(Spliced::new(&document));
+            let bytes = asked.as_ref().map(|asked| asked.document().bytes());
+            assert_eq!(bytes.map(|bytes| &bytes[..]), edited.map(str::as_bytes), "{request}: {asked:?}");
         }
     }
 

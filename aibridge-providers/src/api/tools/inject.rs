@@ -67,7 +67,7 @@ pub fn inject(api: Api, document: &Document, facts: &Facts, tools: &Toolset) -> 
     }
     let selection = form.select(|name| taken.iter().any(|taken| *taken == name), room);
     if selection.names.is_empty() {
-        let body = Spliced::unchanged(document);
+        let body = Spliced::new(document);
         return (selection.left_out > 0).then(|| Injected {
             body,
             names: selection.names,
@@ -181,24 +181,18 @@ enum Place {
 impl Place {
     /// The document with `tools` in this place.
     fn fill(&self, document: &Document, tools: &Written) -> Spliced {
-        let bytes = document.bytes();
-        // The inside of an array, without blanks.
-        let inside = |span: &Range<usize>| {
-            let text = &bytes[span.start + 1..span.end - 1];
-            let end = span.start + 1 + text.trim_ascii_end().len();
-            end - text.trim_ascii().len()..end
-        };
+        let body = Spliced::new(document);
         match self {
             Place::Before(array) => {
-                let at = inside(array).start;
-                Spliced::with_value_changed(document, at..at, tools.before())
+                let at = document.inside(array).start;
+                body.with_value_changed(at..at, tools.before())
             }
             Place::Behind(array) => {
-                let at = inside(array).end;
-                Spliced::with_value_changed(document, at..at, tools.behind())
+                let at = document.inside(array).end;
+                body.with_value_changed(at..at, tools.behind())
             }
-            Place::Instead(value) => Spliced::with_value_changed(document, value.clone(), tools.array()),
-            Place::Absent => Spliced::with_member(document, tools.member()),
+            Place::Instead(value) => body.with_value_changed(value.clone(), tools.array()),
+            Place::Absent => body.with_member(tools.member()),
         }
     }
 }
