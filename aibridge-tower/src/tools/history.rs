@@ -8,7 +8,7 @@ use std::{
 
 use aibridge_providers::api::tools::Kept;
 use foldhash::fast::RandomState;
-use moka::sync::Cache;
+use moka::{policy::EvictionPolicy, sync::Cache};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -34,6 +34,8 @@ impl History {
                 u32::try_from(key.len() + kept.size() / kept.keys.len().max(1)).unwrap_or(u32::MAX)
             })
             .max_capacity(max_bytes)
+            // The default would rather keep what has been found often than take in what is new.
+            .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(KEPT_FOR)
             .build();
         History { kept, actors: Arc::default() }
@@ -50,6 +52,8 @@ impl History {
         for key in &kept.keys {
             self.kept.insert((actor, key.clone()), kept.clone());
         }
+        // What is too much goes now, and not some time later.
+        self.kept.run_pending_tasks();
         self.used(actor);
     }
 
@@ -65,5 +69,72 @@ impl History {
         if actors.len().is_multiple_of(MANY_ACTORS) {
             actors.retain(|_, used| used.elapsed() < KEPT_FOR);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aibridge_providers::{
+        api::{
+            Api,
+            tools::{Answer, Exchange, Names, Part},
+        },
+        json::Document,
+    };
+
+    use super::*;
+
+    /// A turn to which the client comes back with the id of its own call.
+    fn turn(id: &str, result: usize) -> Kept {
+        let call = |id: &str, name: &str| {
+            format!(r#"{{"id":"{id}","type":"function","function":{{"name":"{name}","arguments":"{{}}"}}}}"#)
+        };
+        let calls = [call("hidden", "bmcp_a"), call(id, "mine")].join(",");
+        let message = format!(r#"{{"role":"assistant","tool_calls":[{calls}]}}"#);
+        let reply = format!(r#"{{"id":"c","choices":[{{"message":{message},"finish_reason":"tool_calls"}}]}}"#);
+        let mut exchange = Exchange::new(Api::Chat, Names::from_iter(["bmcp_a".to_owned()]));
+        let step = exchange.reply(reply.into());
+        let parts = vec![Part::Text("x".repeat(result))];
+        let answer = Answer { call_id: step.calls[0].id.clone(), parts, is_error: false };
+        let sent = Document::parse(r#"{"messages":[]}"#.into()).unwrap();
+        exchange.finish(&sent, &[answer]).kept.expect("a turn with calls of both")
+    }
+
+    #[test]
+    fn what_was_used_last_is_kept_and_what_was_not_goes() {
+        let history = History::new(20_000);
+        let (actor, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let has = |id: &str| history.find(actor, id).is_some();
+        for number in 0..100 {
+            history.keep(actor, turn(&format!("call_{number}"), 1000));
+            assert!(has(&format!("call_{number}")), "the newest: {number}");
+            assert!(has("call_0"), "the one that is always used: {number}");
+        }
+        let kept = (0..100).filter(|number| has(&format!("call_{number}"))).count();
+        assert!((5..20).contains(&kept), "{kept} of 100");
+        assert!(!has("call_50"));
+        assert!(history.find(other, "call_99").is_none() && !history.has(other), "another's");
+    }
+
+    #[test]
+    fn without_room_nothing_is_kept() {
+        let history = History::new(0);
+        let actor = Uuid::from_u128(1);
+        history.keep(actor, turn("call_1", 1));
+        assert!(history.find(actor, "call_1").is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_nothing_any_more_is_not_looked_up() {
+        let history = History::new(20_000);
+        let actor = Uuid::from_u128(1);
+        assert!(!history.has(actor));
+        history.keep(actor, turn("call_1", 1));
+        tokio::time::advance(KEPT_FOR - Duration::from_secs(1)).await;
+        assert!(history.has(actor) && history.find(actor, "call_1").is_some(), "and used again");
+        tokio::time::advance(KEPT_FOR - Duration::from_secs(1)).await;
+        assert!(history.has(actor));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!history.has(actor));
     }
 }

@@ -94,7 +94,13 @@ impl<S> Turn<S> {
             return calls.into_iter().map(|call| self.runner.refuse(&call, LIMIT)).collect();
         }
         let (runner, model) = (&self.runner, &Model::of(&self.head, &self.body));
-        stream::iter(calls).map(|call| runner.answer(call, model)).buffered(runner.settings.parallel).collect().await
+        let running =
+            calls.into_iter().enumerate().map(async |(place, call)| (place, runner.answer(call, model).await));
+        // In whatever order they end: one that takes long must not keep the others from beginning.
+        let ended = stream::iter(running).buffer_unordered(runner.settings.parallel);
+        let mut answers: Vec<_> = ended.collect().await;
+        answers.sort_by_key(|(place, _)| *place);
+        answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
     /// The next round's request.

@@ -132,11 +132,14 @@ impl<'d> Client<'d> {
                 }
             }
         }
+        if let Some(tools) = top.filter(|tools| !tools.is_null()) {
+            // No tools at all is what the client asks for; what is no array has no elements either.
+            tools.elements().next()?;
+        }
         client.place = match additional.first().copied().or(top) {
             None => Place::Absent,
             Some(null) if null.is_null() => Place::Instead(document.span(null)),
             Some(tools) => {
-                // No tools at all is what the client asks for; what is no array has no elements either.
                 tools.elements().next()?;
                 let span = document.span(tools);
                 if api == Api::Messages { Place::Before(span) } else { Place::Behind(span) }

@@ -79,6 +79,11 @@ impl Toolset {
         }))
     }
 
+    /// About how many bytes of memory it takes.
+    pub fn size(&self) -> usize {
+        [&self.0.messages, &self.0.chat, &self.0.responses].iter().map(|form| form.size()).sum()
+    }
+
     /// Whether there is none, in any API.
     pub fn is_empty(&self) -> bool {
         [&self.0.messages, &self.0.chat, &self.0.responses].iter().all(|form| form.is_empty())
@@ -129,6 +134,11 @@ impl Form {
 
     pub(super) fn is_empty(&self) -> bool {
         self.tools.is_empty()
+    }
+
+    fn size(&self) -> usize {
+        let tools: usize = self.tools.iter().map(|tool| tool.json.len() + 2 * tool.name.len()).sum();
+        self.written.size() + tools
     }
 
     /// All tools, and their names.

@@ -22,6 +22,10 @@ impl Written {
         }
     }
 
+    pub(super) fn size(&self) -> usize {
+        self.elements.len() + self.member.len()
+    }
+
     /// To go before other elements.
     pub(super) fn before(&self) -> Bytes {
         self.elements.slice(1..)

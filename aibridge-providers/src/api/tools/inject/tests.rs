@@ -98,8 +98,8 @@ fn tools_join_those_of_an_additional_tools_item() {
             r#"{"input":[{"type":"additional_tools","role":"developer","tools":[{"name":"x"},+]},{"role":"user"}]}"#,
         ),
         (
-            r#"{"tools":[],"input":[{"type":"additional_tools","tools":[1]},{"type":"additional_tools","tools":[2]}]}"#,
-            r#"{"tools":[],"input":[{"type":"additional_tools","tools":[1,+]},{"type":"additional_tools","tools":[2]}]}"#,
+            r#"{"tools":null,"input":[{"type":"additional_tools","tools":[1]},{"type":"additional_tools","tools":[2]}]}"#,
+            r#"{"tools":null,"input":[{"type":"additional_tools","tools":[1,+]},{"type":"additional_tools","tools":[2]}]}"#,
         ),
         (
             r#"{"tools":[{}],"input":[{"type":"additional_tools","tools":[1]}]}"#,

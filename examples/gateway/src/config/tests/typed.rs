@@ -58,6 +58,22 @@ fn the_circuit_breaker_is_on_when_it_is_enabled() {
 }
 
 #[test]
+fn the_limits_of_tools_are_those_that_are_set() {
+    let limits = |line: &str| {
+        let gateway = flags(line).config().gateway;
+        let limits = gateway.tool_limits;
+        (gateway.tool_max_rounds, limits.call, limits.cold_start, limits.max_result, limits.idle)
+    };
+    let seconds = Duration::from_secs;
+    assert_eq!(limits(""), (25, seconds(60), seconds(120), 1 << 20, seconds(15 * 60)));
+    let line = "--aibridge-tool-max-rounds 2 --aibridge-tool-call-timeout 3s --aibridge-tool-connect-timeout 4s \
+                --aibridge-tool-max-result-bytes 5";
+    assert_eq!(limits(line), (2, seconds(3), seconds(4), 5, seconds(15 * 60)));
+    let (_, call, connect, ..) = limits("--aibridge-tool-call-timeout 0 --aibridge-tool-connect-timeout 0");
+    assert_eq!((call, connect), (seconds(86_400), seconds(86_400)), "without a limit a day is one");
+}
+
+#[test]
 fn several_keys_are_a_pool_in_their_order() {
     let keys = |line: &str| {
         let config = env(line).config();
