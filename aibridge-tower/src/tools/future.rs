@@ -38,6 +38,21 @@ pin_project! {
         #[pin]
         state: State<S, S::Future, B, Result<Response<ResponseBody<S, B>>, S::Error>>,
     }
+
+    impl<S, B> PinnedDrop for ResponseFuture<S, B>
+    where
+        S: Service<Request<AiBody>>,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            // The client has left before there was anything to record. Whoever records is told of the request all the
+            // same: it begins, and is given up at once. A call that is never polled sends nothing.
+            if let StateProj::Waiting { waits, .. } = this.project().state.project()
+                && let Some(mut waits) = waits.take()
+            {
+                drop(waits.inner.call(waits.request));
+            }
+        }
+    }
 }
 
 pin_project! {

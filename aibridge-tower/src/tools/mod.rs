@@ -53,6 +53,9 @@ mod service;
 mod turn;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub use aibridge_mcp::ToolSource;
 pub use body::ResponseBody;
 pub use future::ResponseFuture;
