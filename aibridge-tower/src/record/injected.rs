@@ -55,3 +55,43 @@ impl InjectedCall<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed() -> InjectedCall<'static> {
+        InjectedCall {
+            reply_id: Some("msg_1"),
+            call_id: "toolu_1",
+            item_id: None,
+            server_url: Some("https://wiki.example/mcp"),
+            tool: "search",
+            input: json!({"query": "the secret"}),
+            truncated: true,
+            error: Some("no page about the secret"),
+            duration: Duration::from_millis(1500),
+        }
+    }
+
+    #[test]
+    fn a_call_is_recorded_with_the_servers_name_for_the_tool_and_what_came_of_it() {
+        let usage = failed().usage(Uuid::from_u128(7), true);
+        assert_eq!((usage.interception_id, usage.tool.as_str(), usage.injected), (Uuid::from_u128(7), "search", true));
+        assert_eq!(usage.server_url.as_deref(), Some("https://wiki.example/mcp"));
+        assert_eq!(usage.provider_tool_call_id.as_deref(), Some("toolu_1"));
+        assert_eq!(usage.provider_response_id.as_deref(), Some("msg_1"));
+        assert_eq!(usage.input, json!({"query": "the secret"}));
+        assert_eq!(usage.invocation_error.as_deref(), Some("no page about the secret"));
+        assert_eq!(Value::Object(usage.metadata), json!({"duration_ms": 1500, "truncated": true}));
+    }
+
+    #[test]
+    fn without_content_it_is_recorded_that_it_failed_and_not_with_what_or_why() {
+        let usage = failed().usage(Uuid::nil(), false);
+        assert_eq!((&usage.input, usage.invocation_error.as_deref()), (&Value::Null, Some("failed")));
+        assert!(!format!("{usage:?}").contains("secret"));
+        let succeeded = InjectedCall { error: None, call_id: "", ..failed() }.usage(Uuid::nil(), false);
+        assert_eq!((succeeded.invocation_error, succeeded.provider_tool_call_id), (None, None));
+    }
+}

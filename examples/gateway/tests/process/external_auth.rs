@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::{
     home::{Home, Setup},
-    process::{Gateway, json},
+    mcp::{calls, says, server_for},
+    process::{Gateway, json, path},
 };
 
 /// In everything that nobody may see.
@@ -19,7 +20,7 @@ async fn provider() -> Provider {
     let provider = Provider::replying(move |request| match request.head.target() {
         "/token" => Script::json(200, tokens().to_string()),
         "/revoke" => Script::json(200, "{}"),
-        other => panic!("{other}"),
+        _ => Script::text(404, ""),
     });
     provider.await.unwrap()
 }
@@ -116,6 +117,37 @@ async fn a_deployment_without_a_key_links_and_keeps_its_secrets() {
     assert_eq!(home.run("external-auth list --json").await.trim(), "[]");
     let said = configured(home.program("external-auth unlink tracker --user ali"), &provider).fail().await;
     assert!(said.contains("ali has not linked \"tracker\""), "{said}");
+}
+
+#[tokio::test]
+async fn who_has_linked_has_the_tools_and_who_has_not_has_none_and_nobody_asks_for_them() {
+    const ASK: &str = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#;
+    let home = Home::new();
+    let (oauth, models) = (provider().await, Provider::start().await.unwrap());
+    let server = server_for("authorization", format!("Bearer access-{CANARY}"), &["get"]).await;
+    let (linked, other) = (home.token("ali").await, home.token("bea").await);
+    let setup = configured(home.server(), &oauth).env("CODER_EXTERNAL_AUTH_0_MCP_URL", format!("{}/mcp", server.url()));
+    let gateway = setup.provider(&models).start().await;
+    link(&gateway, &linked).await;
+
+    models.reply(says("No tools."));
+    let (head, _) = gateway.post(&path("anthropic", "/v1/messages"), &other, ASK).await;
+    assert_eq!(head.status(), 200);
+    assert_eq!(models.next_request().await.body, ASK, "not a byte changes");
+    assert!(server.requests().is_empty(), "no connection is tried");
+
+    models.reply(calls(json!([{"type": "tool_use", "id": "toolu_1", "name": "bmcp_tracker_get", "input": {"a": 1}}])));
+    models.reply(says("Done."));
+    let (_, body) = gateway.post(&path("anthropic", "/v1/messages"), &linked, ASK).await;
+    assert_eq!(json(&body)["content"][0]["text"], "Done.");
+    assert_eq!(models.next_request().await.json()["tools"][0]["name"], "bmcp_tracker_get");
+    let result = models.next_request().await.json()["messages"][2]["content"][0]["content"][0]["text"].clone();
+    assert_eq!(result, r#""get" was called with {"a":1}"#);
+    gateway.stop().await;
+    let recorded = home.interceptions().await;
+    let tools: Vec<_> = recorded.iter().flat_map(|it| it["tool_usages"].as_array().unwrap()).collect();
+    assert_eq!(tools.len(), 1, "{recorded:?}");
+    assert_eq!((&tools[0]["tool"], &tools[0]["injected"]), (&json!("get"), &json!(true)));
 }
 
 #[tokio::test]

@@ -16,9 +16,18 @@ const SECRET: &str = "mcp-canary-5e4d3c2b-secret";
 
 /// A server with these tools, a page each, which lists them in another order every time.
 pub(crate) async fn server(tools: &'static [&'static str]) -> Provider {
-    let listings = AtomicUsize::new(0);
+    server_for("x-server-key", SECRET, tools).await
+}
+
+/// The same for whoever sends this header.
+pub(crate) async fn server_for(
+    header: &'static str,
+    value: impl Into<String>,
+    tools: &'static [&'static str],
+) -> Provider {
+    let (listings, value) = (AtomicUsize::new(0), value.into());
     let server = Provider::replying(move |request| {
-        if request.head.get("x-server-key") != Some(SECRET) {
+        if request.head.get(header) != Some(&*value) {
             return Script::text(401, "");
         }
         if request.head.method() != "POST" {
@@ -69,10 +78,17 @@ pub(crate) fn with_servers(setup: Setup, servers: &[(&str, &Provider)]) -> Setup
     })
 }
 
-fn says(text: &str) -> Script {
+pub(crate) fn says(text: &str) -> Script {
     let reply = json!({"id": "msg_2", "type": "message", "role": "assistant", "model": "m",
         "content": [{"type": "text", "text": text}], "stop_reason": "end_turn", "stop_sequence": null,
         "usage": {"input_tokens": 3, "output_tokens": 4}});
+    Script::json(200, reply.to_string())
+}
+
+/// A reply with these blocks, which call tools.
+pub(crate) fn calls(blocks: Value) -> Script {
+    let reply = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": blocks,
+        "stop_reason": "tool_use", "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 2}});
     Script::json(200, reply.to_string())
 }
 
@@ -121,13 +137,10 @@ async fn a_call_is_recorded_and_the_servers_secret_is_nowhere() {
     let home = Home::new();
     let token = home.token("ali").await;
     let (server, provider) = (server(&["fails", "get"]).await, Provider::start().await.unwrap());
-    let calls = json!([
+    provider.reply(calls(json!([
         {"type": "tool_use", "id": "toolu_1", "name": "bmcp_srv_get", "input": {"a": 1}},
         {"type": "tool_use", "id": "toolu_2", "name": "bmcp_srv_fails", "input": {}},
-    ]);
-    let reply = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": calls,
-        "stop_reason": "tool_use", "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 2}});
-    provider.reply(Script::json(200, reply.to_string()));
+    ])));
     provider.reply(says("Done."));
     let setup = home.server().env("CODER_LOGGING_JSON", home.path("log")).env("CODER_LOG_FILTER", "trace");
     let gateway = with_servers(setup.provider(&provider), &[("srv", &server)]).start().await;
