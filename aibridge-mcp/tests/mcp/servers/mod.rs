@@ -8,6 +8,7 @@ use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -30,7 +31,7 @@ use rmcp::{
     },
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
 use url::Url;
 
 /// What a request was, as far as tests care: `POST tools/call`, `GET`, `DELETE`.
@@ -168,14 +169,20 @@ impl Fake {
     pub async fn sees(&self, what: &str, times: usize) {
         let mut seen = self.inner.seen.subscribe();
         let enough = |seen: &Vec<Seen>| seen.iter().filter(|seen| seen.what == what).count() >= times;
-        seen.wait_for(enough).await.unwrap();
+        in_time(what, seen.wait_for(enough)).await.unwrap();
     }
 
     /// Waits until this has happened.
     pub async fn happens(&self, event: &str) {
         let mut events = self.inner.events.subscribe();
-        events.wait_for(|events| events.iter().any(|it| it == event)).await.unwrap();
+        in_time(event, events.wait_for(|events| events.iter().any(|it| it == event))).await.unwrap();
     }
+}
+
+/// What the future comes to, which a test shall not wait for without end. No test takes nearly as long.
+pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let Ok(output) = timeout(Duration::from_secs(20), future).await else { panic!("waited in vain: {what}") };
+    output
 }
 
 /// Serves on loopback; the URL of `/`.
