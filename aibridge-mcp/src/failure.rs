@@ -9,7 +9,8 @@ use crate::transport::SseTransportError;
 
 /// Why a server could not be connected, listed or called.
 ///
-/// What it says goes to the model, the records and the log, so it holds no URL, no header and no body.
+/// What it says goes to the model and the records. It holds no URL, no header and no body, but may quote the server, and the
+/// server the arguments or the credential it was sent: the log gets [`reason`](Failure::reason) and [`code`](Failure::code).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("the server did not accept the credentials")]
@@ -44,7 +45,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Its name in metrics.
+    /// Its name in metrics and in the log.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Failure::Unauthorized => "unauthorized",
@@ -61,6 +62,15 @@ impl Failure {
             Failure::InputRequired => "input_required",
             Failure::NoSuchTool => "no_such_tool",
             Failure::Stopped => "stopped",
+        }
+    }
+
+    /// The number the server gave for it: the HTTP status, or the code of the JSON-RPC error.
+    pub(crate) fn code(&self) -> Option<i32> {
+        match self {
+            Failure::Status(status) => Some((*status).into()),
+            Failure::Rpc { code, .. } => Some(*code),
+            _ => None,
         }
     }
 

@@ -153,9 +153,9 @@ impl Slot {
     }
 
     fn warn(&self, failure: &Failure, message: &'static str) {
-        let server = &*self.server.config.id;
-        tracing::warn!(server, actor = %self.keeping.actor, reason = failure.reason(), error = %failure, "{message}");
-        self.context.metrics.failed(server, failure.reason());
+        let (server, reason) = (&*self.server.config.id, failure.reason());
+        tracing::warn!(server, actor = %self.keeping.actor, reason, code = failure.code(), "{message}");
+        self.context.metrics.failed(server, reason);
     }
 }
 

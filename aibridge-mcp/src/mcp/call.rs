@@ -34,8 +34,9 @@ pub(super) fn call(
         let _abort = AbortOnDrop(task.abort_handle());
         let called = result.await.unwrap_or(Err(Failure::Stopped));
         if let Err(failure) = &called {
-            tracing::info!(server = server.config.id, reason = failure.reason(), error = %failure, "MCP call failed");
-            context.metrics.failed(&server.config.id, failure.reason());
+            let reason = failure.reason();
+            tracing::info!(server = server.config.id, reason, code = failure.code(), "MCP call failed");
+            context.metrics.failed(&server.config.id, reason);
         }
         outcome(called, since, max)
     })

@@ -86,6 +86,32 @@ async fn a_server_that_comes_back_is_found_in_the_background() {
 }
 
 #[tokio::test]
+async fn what_servers_say_is_told_to_the_model_and_not_to_the_log() {
+    let fake = Fake::legacy(&["echo"]).await;
+    let mcp = mcp([linked("quoting", &fake, &Tokens::of(&[(ANN, "hush")]))]);
+    fake.instead("initialize", Instead::Quote);
+    assert!(mcp.tools(ANN).await.listed.is_empty());
+    fake.as_ever();
+    mcp.refresh(ANN);
+    assert_eq!(mcp.tools(ANN).await.listed.len(), 1);
+    fake.instead("tools/call", Instead::Quote);
+    let outcome = call_with(&mcp, ANN, "quoting", "echo", json!({"text": "dear diary"})).await;
+    let error = outcome.error.as_deref().unwrap();
+    assert!(error.contains("dear diary") && error.contains("hush"), "{error}");
+    assert_eq!(outcome.content, [Content::Text(format!("The tool call failed: {error}."))]);
+
+    let log = log::of("quoting");
+    let of = |message: &str| log.iter().filter(|line| line.contains(message)).collect::<Vec<_>>();
+    let ([opening], [call]) = (&of("its tools are left out")[..], &of("MCP call failed")[..]) else {
+        panic!("{log:?}")
+    };
+    for line in [opening, call] {
+        assert!(line.contains("reason=\"rpc\" code=-32602"), "{line}");
+    }
+    assert!(log.iter().all(|line| !line.contains("hush") && !line.contains("dear diary")), "{log:?}");
+}
+
+#[tokio::test]
 async fn connects_and_failures_are_counted() {
     let exporter = InMemoryMetricExporter::default();
     let provider = SdkMeterProvider::builder().with_periodic_exporter(exporter.clone()).build();

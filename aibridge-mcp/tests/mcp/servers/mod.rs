@@ -80,6 +80,8 @@ pub enum Instead {
     Status(u16),
     /// For the path `/mcp`.
     Redirect(u16, String),
+    /// An error of the protocol that quotes the request: its token and its arguments.
+    Quote,
     /// Until the gate is open; then the server answers.
     Wait,
     Hang,
@@ -221,6 +223,11 @@ async fn guard(State(inner): State<Arc<Inner>>, request: Request, next: Next) ->
         Some(Instead::Status(status)) => return StatusCode::from_u16(status).unwrap().into_response(),
         Some(Instead::Redirect(status, to)) if head.uri.path() == "/mcp" => {
             return (StatusCode::from_u16(status).unwrap(), [(header::LOCATION, to)]).into_response();
+        }
+        Some(Instead::Quote) => {
+            let quote = format!("what is {} of {}?", message["params"], token.unwrap_or_default());
+            let error = json!({"code": -32602, "message": quote});
+            return axum::Json(json!({"jsonrpc": "2.0", "id": message["id"], "error": error})).into_response();
         }
         Some(Instead::Wait) => drop(inner.gate.subscribe().wait_for(|open| *open).await),
         Some(Instead::Hang) => std::future::pending().await,
