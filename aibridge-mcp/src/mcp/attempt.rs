@@ -102,7 +102,7 @@ impl Slot {
                 self.context.metrics.connected(&self.server.config.id);
             }
             Found::Failed(failure) => self.failed(failure, "MCP server cannot be used, its tools are left out"),
-            Found::Hopeless(_) => self.warn(&Failure::Unauthorized, "MCP server refuses the user's token"),
+            Found::Hopeless(_) => self.warn_of_hopeless(),
             // If it was on this attempt to see whether the server is back, it is now on the next.
             Found::Same | Found::NotLinked => self.server.outage().release(now),
         }
@@ -150,6 +150,10 @@ impl Slot {
             self.server.outage().fail(Instant::now(), &self.context.limits);
         }
         self.warn(failure, message);
+    }
+
+    pub(super) fn warn_of_hopeless(&self) {
+        self.warn(&Failure::Unauthorized, "MCP server refuses the user's token");
     }
 
     fn warn(&self, failure: &Failure, message: &'static str) {
