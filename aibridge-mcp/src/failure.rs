@@ -74,11 +74,12 @@ impl Failure {
         }
     }
 
-    /// Whether it is the server's, and so would be every actor's.
-    pub(crate) fn is_outage(&self) -> bool {
+    /// Whether it is the server's, and so would be every actor's. Too many requests are those of a credential, which is
+    /// every actor's or, if it is `own`, one's.
+    pub(crate) fn is_outage(&self, own: bool) -> bool {
         match self {
             Failure::Unreachable | Failure::Timeout | Failure::Closed => true,
-            Failure::Status(status) => *status == 429 || *status >= 500,
+            Failure::Status(status) => (*status == 429 && !own) || *status >= 500,
             _ => false,
         }
     }

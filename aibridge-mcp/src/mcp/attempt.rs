@@ -134,7 +134,7 @@ impl Slot {
                         Failure::Credentials => state.checked = Some(now),
                         _ => replaced = state.session.take(),
                     }
-                    if !failure.is_outage() {
+                    if !self.is_outage(&failure) {
                         state.trouble.fail(now, &self.context.limits);
                     }
                     state.failure = Some(failure);
@@ -146,10 +146,14 @@ impl Slot {
     }
 
     fn failed(&self, failure: &Failure, message: &'static str) {
-        if failure.is_outage() {
+        if self.is_outage(failure) {
             self.server.outage().fail(Instant::now(), &self.context.limits);
         }
         self.warn(failure, message);
+    }
+
+    fn is_outage(&self, failure: &Failure) -> bool {
+        failure.is_outage(self.server.config.credentials.is_some())
     }
 
     pub(super) fn warn_of_hopeless(&self) {

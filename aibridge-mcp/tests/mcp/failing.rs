@@ -86,6 +86,28 @@ async fn a_server_that_comes_back_is_found_in_the_background() {
 }
 
 #[tokio::test]
+async fn too_many_requests_of_one_user_cost_nobody_else_the_tools() {
+    let fake = Fake::legacy(&["echo"]).await;
+    fake.instead("initialize of a", Instead::Status(429));
+    let quick = |limits: &mut Limits| limits.retry_first = Duration::from_millis(10);
+    let mcp = limited([linked("s", &fake, &Tokens::of(&[(ANN, "a"), (BOB, "b")]))], quick);
+    assert!(mcp.tools(ANN).await.listed.is_empty());
+    assert_eq!(mcp.tools(BOB).await.listed.len(), 1);
+    // Who has sent too many is left alone all the same, and tried again.
+    assert!(mcp.known(ANN).unwrap().listed.is_empty());
+    fake.as_ever();
+    until("the tools", || mcp.known(ANN).filter(|toolbox| !toolbox.listed.is_empty())).await;
+
+    // Where all have the same credential, it is everybody's.
+    fake.instead("initialize", Instead::Status(429));
+    let mcp = limited([Server::new("s", fake.url.clone())], |limits| limits.retry_first = Duration::from_secs(60));
+    assert!(mcp.tools(ANN).await.listed.is_empty());
+    let tried = fake.seen().len();
+    assert!(mcp.tools(BOB).await.listed.is_empty());
+    assert_eq!(fake.seen().len(), tried);
+}
+
+#[tokio::test]
 async fn what_servers_say_is_told_to_the_model_and_not_to_the_log() {
     let fake = Fake::legacy(&["echo"]).await;
     let mcp = mcp([linked("quoting", &fake, &Tokens::of(&[(ANN, "hush")]))]);

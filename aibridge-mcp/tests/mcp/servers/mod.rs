@@ -67,7 +67,8 @@ pub struct Inner {
     pub forgotten: Mutex<HashSet<String>>,
     /// Whether requests of forgotten sessions are answered as those of the TypeScript SDK's examples are, instead of 404.
     pub forgets_with_400: Mutex<bool>,
-    /// Answers to requests of an MCP method or `*` instead of the server's: a status, or nothing at all.
+    /// Answers to requests of an MCP method or `*` instead of the server's: a status, or nothing at all. After a method may
+    /// come ` of ` and the token it is for.
     pub instead: Mutex<HashMap<String, Instead>>,
     peers: Mutex<Vec<Peer<RoleServer>>>,
     subscriptions: Mutex<Vec<SubscriptionSink>>,
@@ -217,7 +218,8 @@ async fn guard(State(inner): State<Arc<Inner>>, request: Request, next: Next) ->
 
     let instead = {
         let instead = inner.instead.lock().unwrap();
-        instead.get(&method).or(instead.get("*")).cloned()
+        let of = format!("{method} of {}", token.as_deref().unwrap_or_default());
+        instead.get(&of).or(instead.get(&method)).or(instead.get("*")).cloned()
     };
     match instead {
         Some(Instead::Status(status)) => return StatusCode::from_u16(status).unwrap().into_response(),
