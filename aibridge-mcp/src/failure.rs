@@ -9,7 +9,8 @@ use crate::transport::SseTransportError;
 
 /// Why a server could not be connected, listed or called.
 ///
-/// What it says goes to the model, the records and the log, so it holds no URL, no header and no body.
+/// What it says goes to the model and the records. It holds no URL, no header and no body, but may quote the server, and the
+/// server the arguments or the credential it was sent: the log gets [`reason`](Failure::reason) and [`code`](Failure::code).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("the server did not accept the credentials")]
@@ -44,7 +45,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Its name in metrics.
+    /// Its name in metrics and in the log.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Failure::Unauthorized => "unauthorized",
@@ -64,11 +65,21 @@ impl Failure {
         }
     }
 
-    /// Whether it is the server's, and so would be every actor's.
-    pub(crate) fn is_outage(&self) -> bool {
+    /// The number the server gave for it: the HTTP status, or the code of the JSON-RPC error.
+    pub(crate) fn code(&self) -> Option<i32> {
+        match self {
+            Failure::Status(status) => Some((*status).into()),
+            Failure::Rpc { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the server's, and so would be every actor's. Too many requests are those of a credential, which is
+    /// every actor's or, if it is `own`, one's.
+    pub(crate) fn is_outage(&self, own: bool) -> bool {
         match self {
             Failure::Unreachable | Failure::Timeout | Failure::Closed => true,
-            Failure::Status(status) => *status == 429 || *status >= 500,
+            Failure::Status(status) => (*status == 429 && !own) || *status >= 500,
             _ => false,
         }
     }

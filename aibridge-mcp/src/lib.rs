@@ -65,7 +65,9 @@
 //!   left alone for a while, longer each time, and then tried in the background. Warnings and the counters
 //!   `coder_aibridged_mcp_connects` and `coder_aibridged_mcp_server_failures` tell of it.
 //! - **A call always has an outcome.** What goes wrong is told to the model in words and to the records in
-//!   [`Outcome::error`], both without URLs, headers or tokens. Dropping the call's future cancels the call at the server.
+//!   [`Outcome::error`], with no URL, header or token but what a server's own error message repeats. The log says reasons
+//!   and codes only: servers repeat arguments and credentials. For the same reason a host should not log what the target
+//!   `rmcp` says. Dropping the call's future cancels the call at the server.
 //! - **Definitions hold still.** Tools are in the order of their names, the same on every replica, and change when the
 //!   server says that they do, when a session is opened, or after [`Mcp::refresh`]: the provider's prompt cache depends
 //!   on it. [`Toolbox::fingerprint`] says whether anything has changed.

@@ -102,7 +102,7 @@ impl Slot {
                 self.context.metrics.connected(&self.server.config.id);
             }
             Found::Failed(failure) => self.failed(failure, "MCP server cannot be used, its tools are left out"),
-            Found::Hopeless(_) => self.warn(&Failure::Unauthorized, "MCP server refuses the user's token"),
+            Found::Hopeless(_) => self.warn_of_hopeless(),
             // If it was on this attempt to see whether the server is back, it is now on the next.
             Found::Same | Found::NotLinked => self.server.outage().release(now),
         }
@@ -134,7 +134,7 @@ impl Slot {
                         Failure::Credentials => state.checked = Some(now),
                         _ => replaced = state.session.take(),
                     }
-                    if !failure.is_outage() {
+                    if !self.is_outage(&failure) {
                         state.trouble.fail(now, &self.context.limits);
                     }
                     state.failure = Some(failure);
@@ -146,16 +146,24 @@ impl Slot {
     }
 
     fn failed(&self, failure: &Failure, message: &'static str) {
-        if failure.is_outage() {
+        if self.is_outage(failure) {
             self.server.outage().fail(Instant::now(), &self.context.limits);
         }
         self.warn(failure, message);
     }
 
+    fn is_outage(&self, failure: &Failure) -> bool {
+        failure.is_outage(self.server.config.credentials.is_some())
+    }
+
+    pub(super) fn warn_of_hopeless(&self) {
+        self.warn(&Failure::Unauthorized, "MCP server refuses the user's token");
+    }
+
     fn warn(&self, failure: &Failure, message: &'static str) {
-        let server = &*self.server.config.id;
-        tracing::warn!(server, actor = %self.keeping.actor, reason = failure.reason(), error = %failure, "{message}");
-        self.context.metrics.failed(server, failure.reason());
+        let (server, reason) = (&*self.server.config.id, failure.reason());
+        tracing::warn!(server, actor = %self.keeping.actor, reason, code = failure.code(), "{message}");
+        self.context.metrics.failed(server, reason);
     }
 }
 

@@ -34,15 +34,16 @@ pub(super) fn call(
         let _abort = AbortOnDrop(task.abort_handle());
         let called = result.await.unwrap_or(Err(Failure::Stopped));
         if let Err(failure) = &called {
-            tracing::info!(server = server.config.id, reason = failure.reason(), error = %failure, "MCP call failed");
-            context.metrics.failed(&server.config.id, failure.reason());
+            let reason = failure.reason();
+            tracing::info!(server = server.config.id, reason, code = failure.code(), "MCP call failed");
+            context.metrics.failed(&server.config.id, reason);
         }
         outcome(called, since, max)
     })
 }
 
 async fn run(slot: &Arc<Slot>, tool: String, arguments: Map<String, Value>) -> Result<CallToolResponse, Failure> {
-    let mut again = true;
+    let (mut again, mut refused) = (true, false);
     loop {
         let session = slot.session().await?;
         let called = session.call(tool.clone(), arguments.clone()).await;
@@ -51,7 +52,13 @@ async fn run(slot: &Arc<Slot>, tool: String, arguments: Map<String, Value>) -> R
                 slot.server.works();
                 return called;
             }
-            Err(Failure::Unauthorized) if slot.server.config.credentials.is_some() => slot.refuse(&session),
+            Err(Failure::Unauthorized) if slot.server.config.credentials.is_some() => {
+                match std::mem::replace(&mut refused, true) {
+                    false => slot.refuse(&session),
+                    // It takes the new one for opening, but not for what it is for.
+                    true => slot.give_up(&session),
+                }
+            }
             Err(Failure::Forgotten) => session.retire(),
             _ => return called,
         }

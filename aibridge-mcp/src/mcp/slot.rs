@@ -158,6 +158,23 @@ impl Slot {
         session.retire();
     }
 
+    /// The server has refused the session's credential, and the one before it: there is no use in getting another.
+    pub(super) fn give_up(&self, session: &Session) {
+        let mut held = None;
+        self.state.send_modify(|state| {
+            if state.session.as_ref().is_some_and(|held| held.credential == session.credential) {
+                held = state.session.take();
+                state.checked = Some(Instant::now());
+                (state.hopeless, state.failure) = (Some(session.credential), Some(Failure::Unauthorized));
+            }
+        });
+        session.retire();
+        // Of calls made together, one does.
+        if held.is_some() {
+            self.warn_of_hopeless();
+        }
+    }
+
     /// Whether what the credentials said is still believed. Without credentials there is nothing to doubt in a session,
     /// and nothing to believe without one.
     fn is_fresh(&self, state: &State, now: Instant) -> bool {

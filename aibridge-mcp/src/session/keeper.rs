@@ -120,7 +120,8 @@ impl Keeper {
                     }
                 }
                 Err(ServiceError::McpError(error)) => {
-                    tracing::debug!(server = self.server.config.id, %error, "MCP server takes no subscription");
+                    let (server, code) = (&self.server.config.id, error.code.0);
+                    tracing::debug!(server, code, "MCP server takes no subscription");
                     return std::future::pending().await;
                 }
                 Err(_) => {}

@@ -1,4 +1,5 @@
 use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, ResourceContents};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{Content, Outcome, failure::Failure};
@@ -36,12 +37,12 @@ pub(crate) fn outcome(called: Result<CallToolResponse, Failure>, since: Instant,
 /// The result as text and images, no more than `max` bytes of them.
 fn content(result: CallToolResult, max: usize) -> Vec<Content> {
     let mut room = Room::new(max);
-    let mut has_text = false;
+    // Servers should repeat it as text; some do not, or only tell of it.
+    let structured = result.structured_content.filter(|structured| !repeated(&result.content, structured));
     for block in result.content {
         if room.full {
             break;
         }
-        has_text |= !matches!(block, ContentBlock::Image(_) | ContentBlock::Audio(_));
         match block {
             ContentBlock::Text(text) => room.text(text.text),
             ContentBlock::Image(image) => room.image(image.mime_type, image.data),
@@ -57,14 +58,30 @@ fn content(result: CallToolResult, max: usize) -> Vec<Content> {
             _ => room.text("[content of an unknown type]".to_owned()),
         }
     }
-    // Servers are to repeat it as text; some do not.
-    if let (false, Some(structured)) = (has_text, result.structured_content) {
+    if let (false, Some(structured)) = (room.full, structured) {
         room.text(structured.to_string());
     }
     if room.content.is_empty() {
         room.text("[the tool returned nothing]".to_owned());
     }
     room.content
+}
+
+/// Whether the texts say all that is in the structured content.
+///
+/// They do if one is its JSON. The Python SDK wraps what is not an object as `{"result": ..}` and has the text of what is
+/// wrapped: a string as it is, of a list a text for each item.
+fn repeated(content: &[ContentBlock], structured: &Value) -> bool {
+    let texts: Vec<&str> = content.iter().filter_map(|block| Some(&*block.as_text()?.text)).collect();
+    let says = |text: &str, value: &Value| {
+        value.as_str() == Some(text) || serde_json::from_str(text).is_ok_and(|text: Value| text == *value)
+    };
+    let said = |value: &Value| texts.iter().any(|text| says(text, value));
+    let wrapped = structured.as_object().filter(|object| object.len() == 1).and_then(|object| object.get("result"));
+    let items = wrapped.and_then(Value::as_array).filter(|items| !items.is_empty() && items.len() == texts.len());
+    said(structured)
+        || wrapped.is_some_and(said)
+        || items.is_some_and(|items| texts.iter().zip(items).all(|(text, item)| says(text, item)))
 }
 
 struct Room {
@@ -159,16 +176,54 @@ mod tests {
     }
 
     #[test]
-    fn structured_content_is_given_where_there_is_no_text() {
+    fn structured_content_is_given_unless_a_text_is_the_same() {
         let image = json!({"type": "image", "mimeType": "image/png", "data": "AA=="});
-        for (result, given) in [
-            (json!({"structuredContent": {"a": [1]}}), vec![r#"{"a":[1]}"#]),
-            (json!({"content": [image], "structuredContent": 1}), vec!["[image/png]", "1"]),
-            (json!({"content": [text("a")], "structuredContent": 1}), vec!["a"]),
-            (json!({"content": []}), vec!["[the tool returned nothing]"]),
+        let link = json!({"type": "resource_link", "uri": "file:///b", "name": "b"});
+        let structured = json!({"a": [1], "b": 2});
+        let given = r#"{"a":[1],"b":2}"#;
+        for (content, texts_of) in [
+            (json!([]), vec![given]),
+            (json!([image]), vec!["[image/png]", given]),
+            (json!([link]), vec!["b: file:///b", given]),
+            (json!([text("one a")]), vec!["one a", given]),
+            (json!([text(r#"{"a":[1]}"#)]), vec![r#"{"a":[1]}"#, given]),
+            (json!([text("see:"), text("{\"b\": 2,\n\"a\": [1]}")]), vec!["see:", "{\"b\": 2,\n\"a\": [1]}"]),
         ] {
-            assert_eq!(texts(&of(result, 100)), given);
+            assert_eq!(texts(&of(json!({"content": content, "structuredContent": structured}), 100)), texts_of);
         }
+        assert_eq!(texts(&of(json!({"structuredContent": structured}), 100)), [given]);
+        assert_eq!(texts(&of(json!({"content": []}), 100)), ["[the tool returned nothing]"]);
+    }
+
+    #[test]
+    fn what_the_python_sdk_wraps_is_given_once() {
+        for (content, result, repeated) in [
+            (json!([text("two\nlines")]), json!("two\nlines"), true),
+            (json!([text("7")]), json!(7), true),
+            (json!([text("a"), text("{\n  \"b\": 1\n}")]), json!(["a", {"b": 1}]), true),
+            (json!([text("[1]")]), json!([1]), true),
+            (json!([text("a")]), json!(["a", "b"]), false),
+            (json!([text("a"), text("c")]), json!(["a", "b"]), false),
+            (json!([text("7 days")]), json!(7), false),
+            (json!([]), json!([]), false),
+        ] {
+            let told = texts(&of(json!({"content": content, "structuredContent": {"result": result}}), 100));
+            assert_eq!(told.len(), content.as_array().unwrap().len() + usize::from(!repeated), "{told:?}");
+        }
+        let more = json!({"content": [text("a")], "structuredContent": {"result": "a", "more": 1}});
+        assert_eq!(texts(&of(more, 100)).len(), 2);
+    }
+
+    #[test]
+    fn structured_content_counts_for_the_limit_and_comes_not_after_a_cut() {
+        let note = |max: usize| format!("\n[cut: the result is larger than {max} bytes]");
+        let result = json!({"content": [text("12345")], "structuredContent": {"a": 1}});
+        assert_eq!(texts(&of(result.clone(), 12)), ["12345", r#"{"a":1}"#]);
+        assert_eq!(texts(&of(result.clone(), 11)), ["12345".to_owned(), format!(r#"{{"a":1{}"#, note(11))]);
+        assert_eq!(texts(&of(result, 4)), [format!("1234{}", note(4))]);
+        // One that is repeated by a text that is cut is not given again.
+        let result = json!({"content": [text(r#"{"a":1}"#)], "structuredContent": {"a": 1}});
+        assert_eq!(texts(&of(result, 6)), [format!(r#"{{"a":1{}"#, note(6))]);
     }
 
     #[test]

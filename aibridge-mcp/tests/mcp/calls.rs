@@ -51,7 +51,7 @@ async fn dropping_a_call_cancels_it_at_the_server() {
             _ = hanging => panic!("it hangs"),
             () = fake.happens("hanging") => {}
         }
-        timeout(LONG, fake.happens("cancelled")).await.unwrap();
+        fake.happens("cancelled").await;
     }
 }
 
@@ -63,7 +63,7 @@ async fn a_call_that_takes_too_long_is_cancelled_and_the_model_is_told() {
     let outcome = call(&mcp, ANN, "s", "hang").await;
     assert_eq!(outcome.error.as_deref(), Some("the server did not answer in time"));
     assert!(outcome.duration >= Duration::from_millis(200));
-    timeout(LONG, fake.happens("cancelled")).await.unwrap();
+    fake.happens("cancelled").await;
     fake.sees("POST notifications/cancelled", 1).await;
 }
 
@@ -71,7 +71,8 @@ async fn a_call_that_takes_too_long_is_cancelled_and_the_model_is_told() {
 async fn a_result_that_is_too_large_to_be_read_is_a_failure() {
     for fake in [Fake::legacy(&["huge", "echo"]).await, Fake::modern(&["huge", "echo"]).await] {
         let mcp = mcp([Server::new("s", fake.url.clone())]);
-        assert!(call(&mcp, ANN, "s", "huge").await.error.is_some());
+        let outcome = call(&mcp, ANN, "s", "huge").await;
+        assert_eq!(outcome.error.as_deref(), Some("the connection to the server was lost"));
         assert_eq!(text(&call(&mcp, ANN, "s", "echo").await), "{}");
     }
 }

@@ -99,3 +99,31 @@ async fn after_a_second_401_the_tools_stay_away_until_the_credential_changes() {
         assert_eq!(text(&call(&mcp, ANN, "s", "whoami").await), "good");
     }
 }
+
+#[tokio::test]
+async fn a_server_that_refuses_only_calls_is_given_one_fresh_token_and_then_left_alone() {
+    let fake = Fake::legacy(&["whoami"]).await;
+    let tokens = Tokens::of(&[(ANN, "old")]);
+    tokens.fresh.lock().unwrap().extend(["4", "3", "2", "1"].map(str::to_owned));
+    let mcp = limited([linked("s", &fake, &tokens)], |limits| limits.credentials = Duration::ZERO);
+    mcp.tools(ANN).await;
+    fake.instead("tools/call", Instead::Status(401));
+    for _ in 0..3 {
+        let outcome = call(&mcp, ANN, "s", "whoami").await;
+        assert_eq!(outcome.error.as_deref(), Some("the server did not accept the credentials"));
+        assert!(mcp.tools(ANN).await.listed.is_empty());
+    }
+    assert_eq!(tokens.refreshed(), ["old"]);
+    assert_eq!((fake.count("POST initialize"), fake.count("POST tools/call")), (2, 2));
+
+    fake.as_ever();
+    tokens.set(ANN, "linked again");
+    assert_eq!(text(&call(&mcp, ANN, "s", "whoami").await), "linked again");
+
+    // One that comes to be refused later is one more to refresh.
+    fake.accept_only(&["4", "3", "2"]);
+    assert_eq!(text(&call(&mcp, ANN, "s", "whoami").await), "2");
+    fake.accept_only(&["4", "3"]);
+    assert_eq!(text(&call(&mcp, ANN, "s", "whoami").await), "3");
+    assert_eq!(tokens.refreshed(), ["old", "linked again", "2"]);
+}

@@ -9,28 +9,48 @@ use super::*;
 async fn a_dead_server_costs_its_tools_and_nobody_waits_for_it() {
     let alive = Fake::modern(&["echo"]).await;
     let mcp = mcp([Server::new("dead", dead().await), Server::new("alive", alive.url.clone())]);
-    assert_eq!(names(&*mcp.tools(ANN).await), ["bmcp_alive_echo"]);
+    // The cold start is 120 s, a call 60 s.
+    let soon = Duration::from_secs(5);
+    let toolbox = timeout(soon, mcp.tools(ANN)).await.expect("nothing to wait for");
+    assert_eq!(names(&toolbox), ["bmcp_alive_echo"]);
     assert!(mcp.known(ANN).is_some());
-    let outcome = call(&mcp, ANN, "dead", "echo").await;
+    let outcome = timeout(soon, call(&mcp, ANN, "dead", "echo")).await.expect("nothing to wait for");
     assert_eq!(outcome.error.as_deref(), Some("the server cannot be reached"));
     // Nor does another actor.
     mcp.known(BOB);
-    assert_eq!(mcp.tools(BOB).await.listed.len(), 1);
+    assert_eq!(timeout(soon, mcp.tools(BOB)).await.expect("nothing to wait for").listed.len(), 1);
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_costs_the_first_request_the_cold_start_and_others_nothing() {
+async fn servers_that_hang_cost_the_requests_until_then_one_cold_start_and_others_nothing() {
     let (slow, fast) = (Fake::modern(&["a"]).await, Fake::modern(&["b"]).await);
     slow.instead("*", Instead::Hang);
-    let mcp = limited([Server::new("slow", slow.url.clone()), Server::new("fast", fast.url.clone())], |limits| {
-        limits.cold_start = Duration::from_millis(300);
+    let cold_start = Duration::from_secs(2);
+    let urls = [("slow", &slow), ("slower", &slow), ("fast", &fast)];
+    let mcp = limited(urls.map(|(id, fake)| Server::new(id, fake.url.clone())), |limits| {
+        limits.cold_start = cold_start;
     });
-    let toolbox = timeout(LONG, mcp.tools(ANN)).await.unwrap();
-    assert_eq!(names(&toolbox), ["bmcp_fast_b"]);
-    assert!(mcp.known(ANN).is_some());
-    mcp.known(BOB);
-    mcp.tools(BOB).await;
-    assert!(mcp.known(BOB).is_some());
+    let begun = Instant::now();
+    let later = async {
+        slow.sees("POST server/discover", 2).await;
+        mcp.tools(ANN).await
+    };
+    let (first, later, of_bob) = tokio::join!(mcp.tools(ANN), later, mcp.tools(BOB));
+    // For two servers, and whether alone or together: not one after the other.
+    let waited = begun.elapsed();
+    assert!(cold_start <= waited && waited < cold_start * 2, "{waited:?}");
+    for toolbox in [first, later, of_bob] {
+        assert_eq!(names(&toolbox), ["bmcp_fast_b"]);
+    }
+    // Who comes after that has been noticed does not wait.
+    let noticed = |server| log::of(server).iter().any(|line| line.contains("its tools come later"));
+    until("warnings", || (noticed("slow") && noticed("slower")).then_some(())).await;
+    let begun = Instant::now();
+    for actor in [ANN, BOB, Uuid::from_u128(3)] {
+        mcp.known(actor);
+        assert_eq!(names(&*mcp.tools(actor).await), ["bmcp_fast_b"]);
+    }
+    assert!(begun.elapsed() < cold_start, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -39,11 +59,9 @@ async fn a_connection_that_takes_longer_goes_on_for_later_requests() {
     fake.inner.gate.send_replace(false);
     fake.instead("initialize", Instead::Wait);
     let mcp = limited([Server::new("s", fake.url.clone())], |limits| limits.cold_start = Duration::from_millis(300));
-    assert!(timeout(LONG, mcp.tools(ANN)).await.unwrap().listed.is_empty());
+    assert!(in_time("an answer", mcp.tools(ANN)).await.listed.is_empty());
     fake.inner.gate.send_replace(true);
-    while mcp.known(ANN).unwrap().listed.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until("the tools", || mcp.known(ANN).filter(|toolbox| !toolbox.listed.is_empty())).await;
     assert_eq!(fake.count("POST initialize"), 1);
 }
 
@@ -58,14 +76,61 @@ async fn a_server_that_comes_back_is_found_in_the_background() {
     assert!(mcp.tools(ANN).await.listed.is_empty());
     let failed = fake.seen().len();
     // Tried again, but not by a request that waits.
-    while fake.seen().len() == failed {
+    until("another try", || {
         assert!(mcp.known(ANN).is_some());
-        tokio::task::yield_now().await;
-    }
+        (fake.seen().len() > failed).then_some(())
+    })
+    .await;
     fake.as_ever();
-    while mcp.known(ANN).unwrap().listed.is_empty() {
-        tokio::task::yield_now().await;
+    until("the tools", || mcp.known(ANN).filter(|toolbox| !toolbox.listed.is_empty())).await;
+}
+
+#[tokio::test]
+async fn too_many_requests_of_one_user_cost_nobody_else_the_tools() {
+    let fake = Fake::legacy(&["echo"]).await;
+    fake.instead("initialize of a", Instead::Status(429));
+    let quick = |limits: &mut Limits| limits.retry_first = Duration::from_millis(10);
+    let mcp = limited([linked("s", &fake, &Tokens::of(&[(ANN, "a"), (BOB, "b")]))], quick);
+    assert!(mcp.tools(ANN).await.listed.is_empty());
+    assert_eq!(mcp.tools(BOB).await.listed.len(), 1);
+    // Who has sent too many is left alone all the same, and tried again.
+    assert!(mcp.known(ANN).unwrap().listed.is_empty());
+    fake.as_ever();
+    until("the tools", || mcp.known(ANN).filter(|toolbox| !toolbox.listed.is_empty())).await;
+
+    // Where all have the same credential, it is everybody's.
+    fake.instead("initialize", Instead::Status(429));
+    let mcp = limited([Server::new("s", fake.url.clone())], |limits| limits.retry_first = Duration::from_secs(60));
+    assert!(mcp.tools(ANN).await.listed.is_empty());
+    let tried = fake.seen().len();
+    assert!(mcp.tools(BOB).await.listed.is_empty());
+    assert_eq!(fake.seen().len(), tried);
+}
+
+#[tokio::test]
+async fn what_servers_say_is_told_to_the_model_and_not_to_the_log() {
+    let fake = Fake::legacy(&["echo"]).await;
+    let mcp = mcp([linked("quoting", &fake, &Tokens::of(&[(ANN, "hush")]))]);
+    fake.instead("initialize", Instead::Quote);
+    assert!(mcp.tools(ANN).await.listed.is_empty());
+    fake.as_ever();
+    mcp.refresh(ANN);
+    assert_eq!(mcp.tools(ANN).await.listed.len(), 1);
+    fake.instead("tools/call", Instead::Quote);
+    let outcome = call_with(&mcp, ANN, "quoting", "echo", json!({"text": "dear diary"})).await;
+    let error = outcome.error.as_deref().unwrap();
+    assert!(error.contains("dear diary") && error.contains("hush"), "{error}");
+    assert_eq!(outcome.content, [Content::Text(format!("The tool call failed: {error}."))]);
+
+    let log = log::of("quoting");
+    let of = |message: &str| log.iter().filter(|line| line.contains(message)).collect::<Vec<_>>();
+    let ([opening], [call]) = (&of("its tools are left out")[..], &of("MCP call failed")[..]) else {
+        panic!("{log:?}")
+    };
+    for line in [opening, call] {
+        assert!(line.contains("reason=\"rpc\" code=-32602"), "{line}");
     }
+    assert!(log.iter().all(|line| !line.contains("hush") && !line.contains("dear diary")), "{log:?}");
 }
 
 #[tokio::test]

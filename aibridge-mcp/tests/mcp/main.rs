@@ -3,6 +3,7 @@
 mod calls;
 mod credentials;
 mod failing;
+mod log;
 mod servers;
 mod sessions;
 mod sse;
@@ -20,21 +21,22 @@ use aibridge_mcp::{
 };
 use http::{HeaderValue, header::AUTHORIZATION};
 use serde_json::{Map, Value, json};
-use servers::{Fake, Instead, sse::SseFake};
-use tokio::{net::TcpListener, time::timeout};
+use servers::{Fake, Instead, in_time, sse::SseFake};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, timeout},
+};
 use uuid::Uuid;
 
 const ANN: Uuid = Uuid::from_u128(1);
 const BOB: Uuid = Uuid::from_u128(2);
-
-/// More than anything here takes.
-const LONG: Duration = Duration::from_secs(20);
 
 fn mcp(servers: impl IntoIterator<Item = Server>) -> Mcp {
     limited(servers, |_| {})
 }
 
 fn limited(servers: impl IntoIterator<Item = Server>, set: impl FnOnce(&mut Limits)) -> Mcp {
+    log::listen();
     let mut limits = Limits::default();
     set(&mut limits);
     servers.into_iter().fold(Mcp::builder().limits(limits), |mcp, server| mcp.server(server)).build().unwrap()
@@ -50,7 +52,20 @@ async fn call(mcp: &Mcp, actor: Uuid, server: &str, tool: &str) -> Outcome {
 
 async fn call_with(mcp: &Mcp, actor: Uuid, server: &str, tool: &str, arguments: Value) -> Outcome {
     let Value::Object(arguments) = arguments else { panic!("an object") };
-    timeout(LONG, mcp.call(actor, &Tool::new(server, tool), arguments)).await.expect("an answer")
+    in_time("an answer", mcp.call(actor, &Tool::new(server, tool), arguments)).await
+}
+
+/// Asks over and over until there is something.
+async fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(found) = ask() {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    in_time(what, asking).await
 }
 
 /// The text of a result without error.

@@ -18,9 +18,9 @@ async fn servers_of_2024_are_spoken_to_over_sse() {
         _ = hanging => panic!("it hangs"),
         () = fake.happens("hanging") => {}
     }
-    timeout(LONG, fake.happens("notifications/cancelled")).await.unwrap();
+    fake.happens("notifications/cancelled").await;
     mcp.close().await;
-    timeout(LONG, fake.happens("stream closed")).await.unwrap();
+    fake.happens("stream closed").await;
 }
 
 #[tokio::test]
@@ -34,14 +34,16 @@ async fn sse_sessions_that_are_lost_or_forgotten_are_opened_again_unseen() {
     fake.restart();
     fake.happens("stream closed").await;
     assert_eq!(mcp.known(ANN).unwrap().listed.len(), 1);
-    let again = loop {
-        let outcome = call(&mcp, ANN, "old", "echo").await;
-        // It may not have been noticed yet, in which case the call may have been made.
-        if outcome.error.is_none() {
-            break outcome;
+    let again = async {
+        loop {
+            let outcome = call(&mcp, ANN, "old", "echo").await;
+            // It may not have been noticed yet, in which case the call may have been made.
+            if outcome.error.is_none() {
+                break outcome;
+            }
         }
     };
-    assert_eq!(text(&again), "{}");
+    assert_eq!(text(&in_time("a call that works", again).await), "{}");
     assert!(fake.opened() >= 3);
 }
 

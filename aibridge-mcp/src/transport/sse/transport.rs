@@ -93,12 +93,13 @@ impl Transport<RoleClient> for SseTransport {
 
     async fn receive(&mut self) -> Option<ServerJsonRpcMessage> {
         loop {
-            let event = self.events.next().await?.inspect_err(|error| tracing::debug!(%error, "event stream broke"));
+            // These errors quote what they are about.
+            let event = self.events.next().await?.inspect_err(|_| tracing::debug!("event stream broke"));
             let event = event.ok()?;
             let (None | Some("message"), Some(data)) = (event.event.as_deref(), event.data) else { continue };
             match serde_json::from_str(&data) {
                 Ok(message) => return Some(message),
-                Err(error) => tracing::debug!(%error, "event is not a message"),
+                Err(error) => tracing::debug!(category = ?error.classify(), "event is not a message"),
             }
         }
     }

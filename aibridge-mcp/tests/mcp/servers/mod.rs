@@ -8,6 +8,7 @@ use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -30,7 +31,7 @@ use rmcp::{
     },
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
 use url::Url;
 
 /// What a request was, as far as tests care: `POST tools/call`, `GET`, `DELETE`.
@@ -66,7 +67,8 @@ pub struct Inner {
     pub forgotten: Mutex<HashSet<String>>,
     /// Whether requests of forgotten sessions are answered as those of the TypeScript SDK's examples are, instead of 404.
     pub forgets_with_400: Mutex<bool>,
-    /// Answers to requests of an MCP method or `*` instead of the server's: a status, or nothing at all.
+    /// Answers to requests of an MCP method or `*` instead of the server's: a status, or nothing at all. After a method may
+    /// come ` of ` and the token it is for.
     pub instead: Mutex<HashMap<String, Instead>>,
     peers: Mutex<Vec<Peer<RoleServer>>>,
     subscriptions: Mutex<Vec<SubscriptionSink>>,
@@ -79,6 +81,8 @@ pub enum Instead {
     Status(u16),
     /// For the path `/mcp`.
     Redirect(u16, String),
+    /// An error of the protocol that quotes the request: its token and its arguments.
+    Quote,
     /// Until the gate is open; then the server answers.
     Wait,
     Hang,
@@ -168,14 +172,20 @@ impl Fake {
     pub async fn sees(&self, what: &str, times: usize) {
         let mut seen = self.inner.seen.subscribe();
         let enough = |seen: &Vec<Seen>| seen.iter().filter(|seen| seen.what == what).count() >= times;
-        seen.wait_for(enough).await.unwrap();
+        in_time(what, seen.wait_for(enough)).await.unwrap();
     }
 
     /// Waits until this has happened.
     pub async fn happens(&self, event: &str) {
         let mut events = self.inner.events.subscribe();
-        events.wait_for(|events| events.iter().any(|it| it == event)).await.unwrap();
+        in_time(event, events.wait_for(|events| events.iter().any(|it| it == event))).await.unwrap();
     }
+}
+
+/// What the future comes to, which a test shall not wait for without end. No test takes nearly as long.
+pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let Ok(output) = timeout(Duration::from_secs(20), future).await else { panic!("waited in vain: {what}") };
+    output
 }
 
 /// Serves on loopback; the URL of `/`.
@@ -208,12 +218,18 @@ async fn guard(State(inner): State<Arc<Inner>>, request: Request, next: Next) ->
 
     let instead = {
         let instead = inner.instead.lock().unwrap();
-        instead.get(&method).or(instead.get("*")).cloned()
+        let of = format!("{method} of {}", token.as_deref().unwrap_or_default());
+        instead.get(&of).or(instead.get(&method)).or(instead.get("*")).cloned()
     };
     match instead {
         Some(Instead::Status(status)) => return StatusCode::from_u16(status).unwrap().into_response(),
         Some(Instead::Redirect(status, to)) if head.uri.path() == "/mcp" => {
             return (StatusCode::from_u16(status).unwrap(), [(header::LOCATION, to)]).into_response();
+        }
+        Some(Instead::Quote) => {
+            let quote = format!("what is {} of {}?", message["params"], token.unwrap_or_default());
+            let error = json!({"code": -32602, "message": quote});
+            return axum::Json(json!({"jsonrpc": "2.0", "id": message["id"], "error": error})).into_response();
         }
         Some(Instead::Wait) => drop(inner.gate.subscribe().wait_for(|open| *open).await),
         Some(Instead::Hang) => std::future::pending().await,

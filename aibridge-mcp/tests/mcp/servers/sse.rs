@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use url::Url;
 
-use super::{bearer, serve};
+use super::{bearer, in_time, serve};
 
 /// A server, byte by byte, of one tool, `echo`, that wants the token `sesame`.
 #[derive(Clone)]
@@ -67,7 +67,7 @@ impl SseFake {
 
     pub async fn happens(&self, event: &str) {
         let mut events = self.inner.events.subscribe();
-        events.wait_for(|events| events.iter().any(|it| it == event)).await.unwrap();
+        in_time(event, events.wait_for(|events| events.iter().any(|it| it == event))).await.unwrap();
     }
 }
 
