@@ -1,3 +1,4 @@
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, ResourceContents};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -6,6 +7,8 @@ use crate::{Content, Outcome, failure::Failure};
 
 /// How much of an error the records get, in bytes. The model gets all of it.
 const MAX_ERROR: usize = 4 * 1024;
+/// What the providers take as images.
+const IMAGES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 
 /// What a call came to, for the model and the records.
 pub(crate) fn outcome(called: Result<CallToolResponse, Failure>, since: Instant, max: usize) -> Outcome {
@@ -108,15 +111,21 @@ impl Room {
         self.content.push(Content::Text(text));
     }
 
-    fn image(&mut self, media_type: String, base64: String) {
+    /// The image, if providers take it: a request with one they refuse would be the end of the user's turn.
+    fn image(&mut self, mut media_type: String, base64: String) {
         let bytes = base64.len();
-        if bytes > self.left {
+        media_type.make_ascii_lowercase();
+        if !IMAGES.contains(&&*media_type) {
+            self.text(format!("[image, {media_type}: cannot be shown]"));
+        } else if bytes > self.left {
             let note = format!("[image, {media_type}: left out, the result is larger than {} bytes]", self.max);
             self.content.push(Content::Text(note));
-            return;
+        } else if !STANDARD.decode(&base64).is_ok_and(|image| !image.is_empty()) {
+            self.text(format!("[image, {media_type}: cannot be shown, its data is not base64]"));
+        } else {
+            self.left -= bytes;
+            self.content.push(Content::Image { media_type, base64 });
         }
-        self.left -= bytes;
-        self.content.push(Content::Image { media_type, base64 });
     }
 
     fn resource(&mut self, resource: ResourceContents) {
@@ -224,6 +233,33 @@ mod tests {
         // One that is repeated by a text that is cut is not given again.
         let result = json!({"content": [text(r#"{"a":1}"#)], "structuredContent": {"a": 1}});
         assert_eq!(texts(&of(result, 6)), [format!(r#"{{"a":1{}"#, note(6))]);
+    }
+
+    #[test]
+    fn images_that_providers_would_refuse_are_told_of_in_words() {
+        let image = |media_type: &str, data: &str| {
+            let result = json!({"content": [{"type": "image", "mimeType": media_type, "data": data}]});
+            let [content] = &of(result, 100).content[..] else { panic!("one part") };
+            content.clone()
+        };
+        for media_type in ["image/png", "image/jpeg", "image/gif", "image/webp"] {
+            let shown = Content::Image { media_type: media_type.into(), base64: "/+8=".into() };
+            assert_eq!(image(media_type, "/+8="), shown);
+            for wrong in ["", "====", "/+8", "/+9=", "_-8=", " /+8=", "/+\n8=", "/+8=/+8=", "é"] {
+                let told = format!("[image, {media_type}: cannot be shown, its data is not base64]");
+                assert_eq!(image(media_type, wrong), Content::Text(told), "{wrong:?}");
+            }
+        }
+        for media_type in ["image/svg+xml", "image/tiff", "text/plain", ""] {
+            assert_eq!(image(media_type, "/+8="), Content::Text(format!("[image, {media_type}: cannot be shown]")));
+        }
+        assert_eq!(image("IMAGE/PNG", "/+8=").to_string(), "[image/png]");
+        // The same for resources; and a note is not without limit either.
+        let svg = json!({"uri": "file:///a", "mimeType": "image/svg+xml", "blob": "/+8="});
+        let resource = of(json!({"content": [{"type": "resource", "resource": svg}]}), 100);
+        assert_eq!(texts(&resource), ["file:///a", "[image, image/svg+xml: cannot be shown]"]);
+        let Content::Text(told) = image(&"x".repeat(200), "") else { panic!("no image") };
+        assert_eq!(told.strip_suffix("\n[cut: the result is larger than 100 bytes]").map(str::len), Some(100));
     }
 
     #[test]
