@@ -81,6 +81,8 @@ pub enum Instead {
     Status(u16),
     /// For the path `/mcp`.
     Redirect(u16, String),
+    /// JSON of about that many bytes.
+    Large(usize),
     /// An error of the protocol that quotes the request: its token and its arguments.
     Quote,
     /// Until the gate is open; then the server answers.
@@ -226,6 +228,7 @@ async fn guard(State(inner): State<Arc<Inner>>, request: Request, next: Next) ->
         Some(Instead::Redirect(status, to)) if head.uri.path() == "/mcp" => {
             return (StatusCode::from_u16(status).unwrap(), [(header::LOCATION, to)]).into_response();
         }
+        Some(Instead::Large(bytes)) => return axum::Json("x".repeat(bytes)).into_response(),
         Some(Instead::Quote) => {
             let quote = format!("what is {} of {}?", message["params"], token.unwrap_or_default());
             let error = json!({"code": -32602, "message": quote});
