@@ -7,8 +7,6 @@ use crate::{Content, Outcome, failure::Failure};
 
 /// How much of an error the records get, in bytes. The model gets all of it.
 const MAX_ERROR: usize = 4 * 1024;
-/// What the providers take as images.
-const IMAGES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 
 /// What a call came to, for the model and the records.
 pub(crate) fn outcome(called: Result<CallToolResponse, Failure>, since: Instant, max: usize) -> Outcome {
@@ -48,7 +46,7 @@ fn content(result: CallToolResult, max: usize) -> Vec<Content> {
         }
         match block {
             ContentBlock::Text(text) => room.text(text.text),
-            ContentBlock::Image(image) => room.image(image.mime_type, image.data),
+            ContentBlock::Image(image) => room.image(&image.mime_type, image.data),
             ContentBlock::Audio(audio) => room.text(format!("[audio, {}: cannot be shown]", audio.mime_type)),
             ContentBlock::Resource(embedded) => room.resource(embedded.resource),
             ContentBlock::ResourceLink(link) => {
@@ -87,6 +85,17 @@ fn repeated(content: &[ContentBlock], structured: &Value) -> bool {
         || items.is_some_and(|items| texts.iter().zip(items).all(|(text, item)| says(text, item)))
 }
 
+/// What the image is, of the formats that providers take. They look, too, and refuse what it is not.
+fn media_type(image: &[u8]) -> Option<&'static str> {
+    match image {
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ => None,
+    }
+}
+
 struct Room {
     left: usize,
     max: usize,
@@ -112,19 +121,21 @@ impl Room {
     }
 
     /// The image, if providers take it: a request with one they refuse would be the end of the user's turn.
-    fn image(&mut self, mut media_type: String, base64: String) {
+    fn image(&mut self, said: &str, base64: String) {
         let bytes = base64.len();
-        media_type.make_ascii_lowercase();
-        if !IMAGES.contains(&&*media_type) {
-            self.text(format!("[image, {media_type}: cannot be shown]"));
-        } else if bytes > self.left {
-            let note = format!("[image, {media_type}: left out, the result is larger than {} bytes]", self.max);
-            self.content.push(Content::Text(note));
-        } else if !STANDARD.decode(&base64).is_ok_and(|image| !image.is_empty()) {
-            self.text(format!("[image, {media_type}: cannot be shown, its data is not base64]"));
-        } else {
-            self.left -= bytes;
-            self.content.push(Content::Image { media_type, base64 });
+        if bytes > self.left {
+            self.text(format!("[image, {said}: left out, the result is larger than {} bytes]", self.max));
+            return;
+        }
+        match STANDARD.decode(&base64) {
+            Ok(data) if !data.is_empty() => match media_type(&data) {
+                Some(media_type) => {
+                    self.left -= bytes;
+                    self.content.push(Content::Image { media_type: media_type.to_owned(), base64 });
+                }
+                None => self.text(format!("[image, {said}: cannot be shown]")),
+            },
+            _ => self.text(format!("[image, {said}: cannot be shown, its data is not base64]")),
         }
     }
 
@@ -134,7 +145,7 @@ impl Room {
             ResourceContents::BlobResourceContents { uri, mime_type, blob, .. } => match mime_type {
                 Some(image) if image.starts_with("image/") => {
                     self.text(uri);
-                    self.image(image, blob);
+                    self.image(&image, blob);
                 }
                 other => {
                     let media_type = other.unwrap_or_else(|| "of unknown type".to_owned());
@@ -186,7 +197,7 @@ mod tests {
 
     #[test]
     fn structured_content_is_given_unless_a_text_is_the_same() {
-        let image = json!({"type": "image", "mimeType": "image/png", "data": "AA=="});
+        let image = json!({"type": "image", "mimeType": "image/png", "data": "iVBORw0KGgo="});
         let link = json!({"type": "resource_link", "uri": "file:///b", "name": "b"});
         let structured = json!({"a": [1], "b": 2});
         let given = r#"{"a":[1],"b":2}"#;
@@ -242,20 +253,28 @@ mod tests {
             let [content] = &of(result, 100).content[..] else { panic!("one part") };
             content.clone()
         };
-        for media_type in ["image/png", "image/jpeg", "image/gif", "image/webp"] {
-            let shown = Content::Image { media_type: media_type.into(), base64: "/+8=".into() };
-            assert_eq!(image(media_type, "/+8="), shown);
-            for wrong in ["", "====", "/+8", "/+9=", "_-8=", " /+8=", "/+\n8=", "/+8=/+8=", "é"] {
-                let told = format!("[image, {media_type}: cannot be shown, its data is not base64]");
-                assert_eq!(image(media_type, wrong), Content::Text(told), "{wrong:?}");
+        let gif = "R0lGODlhAQABAA==";
+        for wrong in ["", "====", "R0lGODlhAQABAA", "R0lGODlhAQABAB==", " R0lGODlh", "R0lG\nODlh", "R0lGODlh====", "é"]
+        {
+            let told = "[image, image/gif: cannot be shown, its data is not base64]";
+            assert_eq!(image("image/gif", wrong), Content::Text(told.into()), "{wrong:?}");
+        }
+        // Providers look at the data, and refuse a type that is not what it says.
+        for (data, is) in [
+            ("iVBORw0KGgo=", "image/png"),
+            ("/9j/4A==", "image/jpeg"),
+            (gif, "image/gif"),
+            ("UklGRgAAAABXRUJQ", "image/webp"),
+        ] {
+            for said in [is, "image/png", "IMAGE/JPEG", "image/jpg", ""] {
+                assert_eq!(image(said, data), Content::Image { media_type: is.into(), base64: data.into() });
             }
         }
-        for media_type in ["image/svg+xml", "image/tiff", "text/plain", ""] {
-            assert_eq!(image(media_type, "/+8="), Content::Text(format!("[image, {media_type}: cannot be shown]")));
+        for (said, data) in [("image/svg+xml", "PHN2Zz4="), ("image/png", "iVBO"), ("image/webp", "UklGRgAAAABXQVZF")] {
+            assert_eq!(image(said, data), Content::Text(format!("[image, {said}: cannot be shown]")));
         }
-        assert_eq!(image("IMAGE/PNG", "/+8=").to_string(), "[image/png]");
         // The same for resources; and a note is not without limit either.
-        let svg = json!({"uri": "file:///a", "mimeType": "image/svg+xml", "blob": "/+8="});
+        let svg = json!({"uri": "file:///a", "mimeType": "image/svg+xml", "blob": "PHN2Zz4="});
         let resource = of(json!({"content": [{"type": "resource", "resource": svg}]}), 100);
         assert_eq!(texts(&resource), ["file:///a", "[image, image/svg+xml: cannot be shown]"]);
         let Content::Text(told) = image(&"x".repeat(200), "") else { panic!("no image") };

@@ -11,11 +11,11 @@ async fn results_become_text_and_images() {
         outcome.content,
         [
             text("here:"),
-            image("image/png", "aW1hZ2U="),
+            image("image/png", "iVBORw0KGgo="),
             text("[audio, audio/wav: cannot be shown]"),
             text("file:///a\nembedded"),
             text("file:///b"),
-            image("image/gif", "YmxvYg=="),
+            image("image/gif", "R0lGODlh"),
             text("file:///c\n[resource, application/zip, 8 bytes of base64: cannot be shown]"),
             text("d: https://example.com/d\nmore"),
         ]

@@ -341,10 +341,10 @@ impl ServerHandler for Handler {
             "fail" => CallToolResult::error(vec![ContentBlock::text("no such issue")]),
             "many" => CallToolResult::success(vec![
                 ContentBlock::text("here:"),
-                ContentBlock::image("aW1hZ2U=", "image/png"),
+                ContentBlock::image("iVBORw0KGgo=", "image/png"),
                 ContentBlock::audio("YXVkaW8=", "audio/wav"),
                 ContentBlock::embedded_text("file:///a", "embedded"),
-                ContentBlock::resource(ResourceContents::blob("YmxvYg==", "file:///b").with_mime_type("image/gif")),
+                ContentBlock::resource(ResourceContents::blob("R0lGODlh", "file:///b").with_mime_type("image/gif")),
                 ContentBlock::resource(
                     ResourceContents::blob("YmxvYg==", "file:///c").with_mime_type("application/zip"),
                 ),
