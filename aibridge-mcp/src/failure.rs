@@ -5,7 +5,7 @@ use rmcp::{
     transport::streamable_http_client::StreamableHttpError,
 };
 
-use crate::transport::SseTransportError;
+use crate::transport::{SseTransportError, TOO_LARGE};
 
 /// Why a server could not be connected, listed or called.
 ///
@@ -36,6 +36,8 @@ pub(crate) enum Failure {
     Rpc { code: i32, message: Cow<'static, str> },
     #[error("the server's answer was not understood")]
     Protocol,
+    #[error("the server's answer is too large to be read")]
+    TooLarge,
     #[error("the tool asks for what only a person can answer")]
     InputRequired,
     #[error("there is no such tool")]
@@ -59,6 +61,7 @@ impl Failure {
             Failure::Forgotten => "forgotten",
             Failure::Rpc { .. } => "rpc",
             Failure::Protocol => "protocol",
+            Failure::TooLarge => "too_large",
             Failure::InputRequired => "input_required",
             Failure::NoSuchTool => "no_such_tool",
             Failure::Stopped => "stopped",
@@ -92,6 +95,7 @@ impl Failure {
                 StreamableHttpError::HttpStatus(error) if error.status == 403 => Failure::Forbidden,
                 StreamableHttpError::HttpStatus(error) => Failure::Status(error.status),
                 StreamableHttpError::Client(error) => Failure::of_client(error),
+                StreamableHttpError::ResponseBodyTooLarge { .. } => Failure::TooLarge,
                 StreamableHttpError::SessionExpired => Failure::Forgotten,
                 StreamableHttpError::TransportChannelClosed
                 | StreamableHttpError::UnexpectedEndOfStream
@@ -119,6 +123,9 @@ impl Failure {
     }
 
     fn of_rpc(error: &rmcp::ErrorData) -> Failure {
+        if error.message == TOO_LARGE {
+            return Failure::TooLarge;
+        }
         Failure::Rpc { code: error.code.0, message: error.message.clone() }
     }
 }

@@ -28,9 +28,9 @@ pub struct Limits {
     pub retry_longest: Duration,
     /// How long what [`Credentials`](crate::Credentials) said is believed: 10 s.
     pub credentials: Duration,
-    /// How many pages of `tools/list` are read: 100.
+    /// How many pages of `tools/list` are read: 100. If there are more, a warning tells of it.
     pub max_pages: usize,
-    /// How many tools of a server are taken: 1000.
+    /// How many tools of a server are taken, of those that its rules permit: 1000. If there are more, a warning tells of it.
     pub max_tools: usize,
     /// Of how many actors sessions are kept: 10,000. Beyond that, those of the least recent one are closed.
     pub max_actors: usize,

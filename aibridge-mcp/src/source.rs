@@ -119,9 +119,9 @@ pub enum Content {
     Text(String),
     /// An image.
     Image {
-        /// The media type, e.g. `image/png`.
+        /// The media type: `image/png`, `image/jpeg`, `image/gif` or `image/webp`. Providers refuse others.
         media_type: String,
-        /// The bytes, base64.
+        /// The bytes, base64 (RFC 4648, section 4) with padding.
         base64: String,
     },
 }

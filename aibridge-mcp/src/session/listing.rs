@@ -69,26 +69,31 @@ pub(super) async fn list(
     let mut tools = BTreeMap::new();
     let mut cursor = None;
     let mut cursors = HashSet::new();
-    let (mut taken, mut bytes) = (0, 0);
-    loop {
+    let mut bytes = 0;
+    let whole = loop {
         let page = cursor.take().map(|cursor| PaginatedRequestParams::default().with_cursor(Some(cursor)));
         let page = peer.list_tools(page).await?;
-        for tool in page.tools {
-            taken += 1;
-            if taken <= limits.max_tools && bytes <= MAX_BYTES && rules.permit(&tool.name) {
-                let input_schema = Value::Object(Arc::unwrap_or_clone(tool.input_schema));
-                bytes += tool.description.as_ref().map_or(0, |text| text.len()) + input_schema.to_string().len();
-                let listed = ListedTool { description: tool.description.map(Into::into), input_schema };
-                tools.entry(tool.name.into_owned()).or_insert(listed);
-            }
+        let mut new = page.tools.into_iter().filter(|tool| rules.permit(&tool.name)).peekable();
+        while tools.len() < limits.max_tools
+            && bytes <= MAX_BYTES
+            && let Some(tool) = new.next()
+        {
+            let input_schema = Value::Object(Arc::unwrap_or_clone(tool.input_schema));
+            bytes += tool.description.as_ref().map_or(0, |text| text.len()) + input_schema.to_string().len();
+            let listed = ListedTool { description: tool.description.map(Into::into), input_schema };
+            tools.entry(tool.name.into_owned()).or_insert(listed);
         }
-        let Some(next) = page.next_cursor else { break };
-        let enough = taken >= limits.max_tools || bytes > MAX_BYTES;
-        if enough || cursors.len() + 1 >= limits.max_pages || !cursors.insert(next.clone()) {
-            tracing::warn!(server, tools = tools.len(), "MCP server lists tools without end, the rest is left out");
-            break;
+        if new.peek().is_some() {
+            break false;
+        }
+        let Some(next) = page.next_cursor else { break true };
+        if cursors.len() + 1 >= limits.max_pages || !cursors.insert(next.clone()) {
+            break false;
         }
         cursor = Some(next);
+    };
+    if !whole {
+        tracing::warn!(server, tools = tools.len(), "MCP server lists too many tools, the rest is left out");
     }
     Ok(listings.shared(Listing::new(tools)))
 }

@@ -1,3 +1,4 @@
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, ResourceContents};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -45,7 +46,7 @@ fn content(result: CallToolResult, max: usize) -> Vec<Content> {
         }
         match block {
             ContentBlock::Text(text) => room.text(text.text),
-            ContentBlock::Image(image) => room.image(image.mime_type, image.data),
+            ContentBlock::Image(image) => room.image(&image.mime_type, image.data),
             ContentBlock::Audio(audio) => room.text(format!("[audio, {}: cannot be shown]", audio.mime_type)),
             ContentBlock::Resource(embedded) => room.resource(embedded.resource),
             ContentBlock::ResourceLink(link) => {
@@ -84,6 +85,17 @@ fn repeated(content: &[ContentBlock], structured: &Value) -> bool {
         || items.is_some_and(|items| texts.iter().zip(items).all(|(text, item)| says(text, item)))
 }
 
+/// What the image is, of the formats that providers take. They look, too, and refuse what it is not.
+fn media_type(image: &[u8]) -> Option<&'static str> {
+    match image {
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ => None,
+    }
+}
+
 struct Room {
     left: usize,
     max: usize,
@@ -108,15 +120,23 @@ impl Room {
         self.content.push(Content::Text(text));
     }
 
-    fn image(&mut self, media_type: String, base64: String) {
+    /// The image, if providers take it: a request with one they refuse would be the end of the user's turn.
+    fn image(&mut self, said: &str, base64: String) {
         let bytes = base64.len();
         if bytes > self.left {
-            let note = format!("[image, {media_type}: left out, the result is larger than {} bytes]", self.max);
-            self.content.push(Content::Text(note));
+            self.text(format!("[image, {said}: left out, the result is larger than {} bytes]", self.max));
             return;
         }
-        self.left -= bytes;
-        self.content.push(Content::Image { media_type, base64 });
+        match STANDARD.decode(&base64) {
+            Ok(data) if !data.is_empty() => match media_type(&data) {
+                Some(media_type) => {
+                    self.left -= bytes;
+                    self.content.push(Content::Image { media_type: media_type.to_owned(), base64 });
+                }
+                None => self.text(format!("[image, {said}: cannot be shown]")),
+            },
+            _ => self.text(format!("[image, {said}: cannot be shown, its data is not base64]")),
+        }
     }
 
     fn resource(&mut self, resource: ResourceContents) {
@@ -125,7 +145,7 @@ impl Room {
             ResourceContents::BlobResourceContents { uri, mime_type, blob, .. } => match mime_type {
                 Some(image) if image.starts_with("image/") => {
                     self.text(uri);
-                    self.image(image, blob);
+                    self.image(&image, blob);
                 }
                 other => {
                     let media_type = other.unwrap_or_else(|| "of unknown type".to_owned());
@@ -177,7 +197,7 @@ mod tests {
 
     #[test]
     fn structured_content_is_given_unless_a_text_is_the_same() {
-        let image = json!({"type": "image", "mimeType": "image/png", "data": "AA=="});
+        let image = json!({"type": "image", "mimeType": "image/png", "data": "iVBORw0KGgo="});
         let link = json!({"type": "resource_link", "uri": "file:///b", "name": "b"});
         let structured = json!({"a": [1], "b": 2});
         let given = r#"{"a":[1],"b":2}"#;
@@ -224,6 +244,41 @@ mod tests {
         // One that is repeated by a text that is cut is not given again.
         let result = json!({"content": [text(r#"{"a":1}"#)], "structuredContent": {"a": 1}});
         assert_eq!(texts(&of(result, 6)), [format!(r#"{{"a":1{}"#, note(6))]);
+    }
+
+    #[test]
+    fn images_that_providers_would_refuse_are_told_of_in_words() {
+        let image = |media_type: &str, data: &str| {
+            let result = json!({"content": [{"type": "image", "mimeType": media_type, "data": data}]});
+            let [content] = &of(result, 100).content[..] else { panic!("one part") };
+            content.clone()
+        };
+        let gif = "R0lGODlhAQABAA==";
+        for wrong in ["", "====", "R0lGODlhAQABAA", "R0lGODlhAQABAB==", " R0lGODlh", "R0lG\nODlh", "R0lGODlh====", "é"]
+        {
+            let told = "[image, image/gif: cannot be shown, its data is not base64]";
+            assert_eq!(image("image/gif", wrong), Content::Text(told.into()), "{wrong:?}");
+        }
+        // Providers look at the data, and refuse a type that is not what it says.
+        for (data, is) in [
+            ("iVBORw0KGgo=", "image/png"),
+            ("/9j/4A==", "image/jpeg"),
+            (gif, "image/gif"),
+            ("UklGRgAAAABXRUJQ", "image/webp"),
+        ] {
+            for said in [is, "image/png", "IMAGE/JPEG", "image/jpg", ""] {
+                assert_eq!(image(said, data), Content::Image { media_type: is.into(), base64: data.into() });
+            }
+        }
+        for (said, data) in [("image/svg+xml", "PHN2Zz4="), ("image/png", "iVBO"), ("image/webp", "UklGRgAAAABXQVZF")] {
+            assert_eq!(image(said, data), Content::Text(format!("[image, {said}: cannot be shown]")));
+        }
+        // The same for resources; and a note is not without limit either.
+        let svg = json!({"uri": "file:///a", "mimeType": "image/svg+xml", "blob": "PHN2Zz4="});
+        let resource = of(json!({"content": [{"type": "resource", "resource": svg}]}), 100);
+        assert_eq!(texts(&resource), ["file:///a", "[image, image/svg+xml: cannot be shown]"]);
+        let Content::Text(told) = image(&"x".repeat(200), "") else { panic!("no image") };
+        assert_eq!(told.strip_suffix("\n[cut: the result is larger than 100 bytes]").map(str::len), Some(100));
     }
 
     #[test]

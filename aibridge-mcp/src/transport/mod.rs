@@ -6,4 +6,4 @@ mod streamable;
 
 pub(crate) use client::client;
 pub(crate) use sse::{SseTransport, SseTransportError};
-pub(crate) use streamable::StreamableClient;
+pub(crate) use streamable::{StreamableClient, TOO_LARGE};

@@ -6,14 +6,17 @@ use std::{
     },
 };
 
+use futures::StreamExt as _;
 use http::{HeaderName, HeaderValue};
 use reqwest::{Client, Error};
 use rmcp::{
-    model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage},
+    ErrorData,
+    model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, RequestId, ServerJsonRpcMessage},
     transport::{
         common::client_side_sse::BoxedSseResponse,
         streamable_http_client::{
-            AuthRequiredError, HttpStatusError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
+            AuthRequiredError, HttpStatusError, SseError, StreamableHttpClient, StreamableHttpError,
+            StreamableHttpPostResponse,
         },
     },
 };
@@ -21,8 +24,8 @@ use tokio::sync::Notify;
 
 /// reqwest's client as rmcp uses it, of one session.
 ///
-/// rmcp has what it does; this makes its errors say no URL and always say the status, and notices when rmcp opens a session
-/// again that the server forgot.
+/// rmcp has what it does; this makes its errors say no URL and always say the status, tells answers that are too large from
+/// lost ones, and notices when rmcp opens a session again that the server forgot.
 #[derive(Clone)]
 pub(crate) struct StreamableClient {
     client: Client,
@@ -75,6 +78,10 @@ impl StreamableHttpClient for StreamableClient {
             .post_message_with_max_sse_event_size(uri, message, session, token, headers, max_event)
             .await
             .map_err(clear)?;
+        if let (StreamableHttpPostResponse::Sse(events, _), Some(id)) = (&mut response, &id) {
+            let read = std::mem::replace(events, futures::stream::empty().boxed());
+            *events = say_too_large(read, id.clone());
+        }
         // An answer that does not say to what: the request was turned away before it was looked at, and without this it
         // would wait for its answer. Within a session that is what servers say that do not know it any more and do not
         // know about 404 either.
@@ -129,6 +136,31 @@ impl StreamableHttpClient for StreamableClient {
             .await
             .map_err(clear)
     }
+}
+
+/// The message of the error that an answer becomes that is too large to be read.
+pub(crate) const TOO_LARGE: &str = "aibridge: the answer is too large to be read";
+
+/// The events of the answer to a request. One that is too large becomes an error in answer to it.
+///
+/// rmcp ends such a stream, and the request then looks as if the connection had been lost: worth another try, to a model.
+fn say_too_large(events: BoxedSseResponse, id: RequestId) -> BoxedSseResponse {
+    let events = events.map(move |mut event| {
+        // rmcp's own error is not public.
+        let too_large = |error: &SseError| match error {
+            SseError::Body(error) => error.to_string().contains("exceeded the maximum size"),
+            _ => false,
+        };
+        if event.as_ref().is_err_and(too_large) {
+            let error = ServerJsonRpcMessage::error(ErrorData::internal_error(TOO_LARGE, None), Some(id.clone()));
+            event = Ok(Default::default());
+            if let Ok(event) = &mut event {
+                event.data = serde_json::to_string(&error).ok();
+            }
+        }
+        event
+    });
+    events.boxed()
 }
 
 /// The error without URL and body, and with its status.

@@ -11,11 +11,11 @@ async fn results_become_text_and_images() {
         outcome.content,
         [
             text("here:"),
-            image("image/png", "aW1hZ2U="),
+            image("image/png", "iVBORw0KGgo="),
             text("[audio, audio/wav: cannot be shown]"),
             text("file:///a\nembedded"),
             text("file:///b"),
-            image("image/gif", "YmxvYg=="),
+            image("image/gif", "R0lGODlh"),
             text("file:///c\n[resource, application/zip, 8 bytes of base64: cannot be shown]"),
             text("d: https://example.com/d\nmore"),
         ]
@@ -68,11 +68,22 @@ async fn a_call_that_takes_too_long_is_cancelled_and_the_model_is_told() {
 }
 
 #[tokio::test]
-async fn a_result_that_is_too_large_to_be_read_is_a_failure() {
+async fn a_result_that_is_too_large_to_be_read_is_a_failure_and_the_model_is_told_why() {
+    let told = "the server's answer is too large to be read";
     for fake in [Fake::legacy(&["huge", "echo"]).await, Fake::modern(&["huge", "echo"]).await] {
         let mcp = mcp([Server::new("s", fake.url.clone())]);
-        let outcome = call(&mcp, ANN, "s", "huge").await;
-        assert_eq!(outcome.error.as_deref(), Some("the connection to the server was lost"));
+        mcp.tools(ANN).await;
+        // As an event, and as JSON.
+        for instead in [None, Some(Instead::Large(17_000_000))] {
+            if let Some(instead) = instead {
+                fake.instead("tools/call", instead);
+            }
+            let outcome = call(&mcp, ANN, "s", "huge").await;
+            assert_eq!(outcome.error.as_deref(), Some(told));
+            assert_eq!(outcome.content, [Content::Text(format!("The tool call failed: {told}."))]);
+        }
+        fake.as_ever();
         assert_eq!(text(&call(&mcp, ANN, "s", "echo").await), "{}");
+        assert_eq!(fake.count("POST tools/list"), 1, "it is the same session");
     }
 }

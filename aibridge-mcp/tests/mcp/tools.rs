@@ -74,6 +74,39 @@ async fn a_server_that_lists_forever_gives_what_fits() {
 }
 
 #[tokio::test]
+async fn the_limit_is_on_the_tools_that_the_rules_permit_and_what_exceeds_it_is_warned_of() {
+    let many: Vec<String> = (0..1500).map(|n| format!("tool{n:04}")).collect();
+    let fake = Fake::modern(&many.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    for page in [usize::MAX, 400] {
+        *fake.inner.page.lock().unwrap() = page;
+        for (allow, from, listed, warned) in [
+            ("120.", 1200, 10, false),
+            ("", 0, 1000, true),
+            ("^tool0", 0, 1000, false),
+            ("tool1|0999", 999, 501, false),
+        ] {
+            // Each line of the log is of one server.
+            let id = format!("many {page} {allow}");
+            let rules = ToolRules::new().allow(allow.parse().unwrap());
+            let mcp = mcp([Server::new(&*id, fake.url.clone()).rules(rules)]);
+            let toolbox = mcp.tools(ANN).await;
+            assert_eq!((toolbox.listed.len(), &toolbox.listed[0].tool.name), (listed, &many[from]), "{id}");
+            assert_eq!(log::of(&id).iter().any(|line| line.contains("left out")), warned, "{id}: {:?}", log::of(&id));
+        }
+    }
+    // One page of something else after what fits is no reason to warn, one more tool is.
+    fake.set_tools(&["a", "b", "c", "other"]);
+    *fake.inner.page.lock().unwrap() = 1;
+    for (max, warned) in [(3, false), (2, true)] {
+        let id = format!("few {max}");
+        let server = Server::new(&*id, fake.url.clone()).rules(ToolRules::new().deny("other".parse().unwrap()));
+        let mcp = limited([server], |limits| limits.max_tools = max);
+        assert_eq!(mcp.tools(ANN).await.listed.len(), max);
+        assert_eq!(log::of(&id).iter().any(|line| line.contains("left out")), warned, "{id}");
+    }
+}
+
+#[tokio::test]
 async fn servers_that_do_not_know_how_to_refuse_a_new_protocol_are_spoken_to_in_the_old() {
     for instead in [Instead::Status(500), Instead::Status(404), Instead::Hang] {
         let fake = Fake::legacy(&["echo"]).await;

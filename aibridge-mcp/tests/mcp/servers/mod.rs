@@ -81,6 +81,8 @@ pub enum Instead {
     Status(u16),
     /// For the path `/mcp`.
     Redirect(u16, String),
+    /// JSON of about that many bytes.
+    Large(usize),
     /// An error of the protocol that quotes the request: its token and its arguments.
     Quote,
     /// Until the gate is open; then the server answers.
@@ -226,6 +228,7 @@ async fn guard(State(inner): State<Arc<Inner>>, request: Request, next: Next) ->
         Some(Instead::Redirect(status, to)) if head.uri.path() == "/mcp" => {
             return (StatusCode::from_u16(status).unwrap(), [(header::LOCATION, to)]).into_response();
         }
+        Some(Instead::Large(bytes)) => return axum::Json("x".repeat(bytes)).into_response(),
         Some(Instead::Quote) => {
             let quote = format!("what is {} of {}?", message["params"], token.unwrap_or_default());
             let error = json!({"code": -32602, "message": quote});
@@ -338,10 +341,10 @@ impl ServerHandler for Handler {
             "fail" => CallToolResult::error(vec![ContentBlock::text("no such issue")]),
             "many" => CallToolResult::success(vec![
                 ContentBlock::text("here:"),
-                ContentBlock::image("aW1hZ2U=", "image/png"),
+                ContentBlock::image("iVBORw0KGgo=", "image/png"),
                 ContentBlock::audio("YXVkaW8=", "audio/wav"),
                 ContentBlock::embedded_text("file:///a", "embedded"),
-                ContentBlock::resource(ResourceContents::blob("YmxvYg==", "file:///b").with_mime_type("image/gif")),
+                ContentBlock::resource(ResourceContents::blob("R0lGODlh", "file:///b").with_mime_type("image/gif")),
                 ContentBlock::resource(
                     ResourceContents::blob("YmxvYg==", "file:///c").with_mime_type("application/zip"),
                 ),
