@@ -5,7 +5,13 @@ mod sink;
 use std::fs::OpenOptions;
 
 use anyhow::Context;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    filter::{FilterExt, filter_fn},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::config::{Log, LogSink};
 use sink::Sink;
@@ -18,14 +24,10 @@ pub(crate) struct Logging {
 
 /// Starts the log.
 pub(crate) fn start(log: &Log) -> anyhow::Result<Logging> {
-    // At `info` it tells the id of every MCP session, and all that servers say of themselves; who asks for it gets it.
-    let filter = EnvFilter::try_new(format!("rmcp=warn,{}", log.filter));
+    let filter = EnvFilter::try_new(&log.filter);
     let filter = filter.with_context(|| format!("CODER_LOG_FILTER: {:?}", log.filter))?;
-    // What it says at `trace` is how every signature comes about, with the id of the access key.
-    let filter = filter.add_directive("aws_sigv4=off".parse().expect("a directive"));
-    // It tells what tools are called with and what they return, and quotes refusals, in which servers may repeat their
-    // credential. What matters of it `aibridge_mcp` says.
-    let filter = filter.add_directive("rmcp=off".parse().expect("a directive"));
+    // Whatever the filter names of them.
+    let filter = filter.and(filter_fn(|metadata| !UNHEARD.iter().any(|name| is_of(metadata.target(), name))));
     let mut sinks = Vec::new();
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
     if let Some(place) = &log.human {
@@ -40,6 +42,15 @@ pub(crate) fn start(log: &Log) -> anyhow::Result<Logging> {
     }
     tracing_subscriber::registry().with(layers.with_filter(filter)).init();
     Ok(Logging { sinks })
+}
+
+/// Libraries that log what nobody may read. `aws_sigv4` says how every signature comes about, with the id of the access key.
+/// `rmcp` says what tools are called with and what they return, and quotes refusals, in which servers may repeat their
+/// credential; what matters of it `aibridge_mcp` says.
+const UNHEARD: [&str; 2] = ["aws_sigv4", "rmcp"];
+
+fn is_of(target: &str, name: &str) -> bool {
+    target.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 fn open(place: &LogSink, option: &str) -> anyhow::Result<Sink> {

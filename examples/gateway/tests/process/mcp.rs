@@ -142,7 +142,8 @@ async fn a_call_is_recorded_and_the_servers_secret_is_nowhere() {
         {"type": "tool_use", "id": "toolu_2", "name": "bmcp_srv_fails", "input": {}},
     ])));
     provider.reply(says("Done."));
-    let setup = home.server().env("CODER_LOGGING_JSON", home.path("log")).env("CODER_LOG_FILTER", "trace");
+    let filter = "trace,rmcp=trace,rmcp::service=trace,rmcp::transport=trace";
+    let setup = home.server().env("CODER_LOGGING_JSON", home.path("log")).env("CODER_LOG_FILTER", filter);
     let gateway = with_servers(setup.provider(&provider), &[("srv", &server)]).start().await;
     let body = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#;
     let (head, body) = gateway.post(&path("anthropic", "/v1/messages"), &token, body).await;
@@ -171,6 +172,7 @@ async fn a_call_is_recorded_and_the_servers_secret_is_nowhere() {
         assert!(tool["metadata"]["duration_ms"].is_u64(), "{tool}");
     }
     assert_eq!(tools.len(), 2);
+    assert!(ended.stderr.contains("TRACE") && !ended.stderr.contains("rmcp::"), "{}", ended.stderr);
     // The query of a URL may hold a key, too.
     check_silence(&home, &[&ended.stdout, &ended.stderr], &[SECRET]);
 }
