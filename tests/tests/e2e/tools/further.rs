@@ -113,6 +113,27 @@ async fn a_stream_that_is_cut_ends_with_an_error_event_behind_what_was_said() {
 }
 
 #[tokio::test]
+async fn an_error_within_the_stream_is_the_clients_and_ends_it() {
+    for way in ways().filter(|way| way.streamed) {
+        let all = events(&Says::text("r2", "It is so.").stream(way.endpoint).into());
+        let said = all.iter().position(|event| String::from_utf8_lossy(event).contains("\"It i\"")).unwrap();
+        let error = match way.endpoint {
+            Endpoint::Messages => format!("event: error\ndata: {}\n\n", overloaded(way)),
+            Endpoint::Chat => format!("data: {}\n\n", overloaded(way)),
+            Endpoint::Responses => format!(
+                "event: error\ndata: {{\"type\":\"error\",\"code\":\"server_error\",\"message\":\"Overloaded, sorry\",\
+                 \"param\":null,\"sequence_number\":{}}}\n\n",
+                said + 1
+            ),
+        };
+        let rig = Rig::second(way, Script::sse().writes(all[..=said].to_vec()).write(error)).await;
+        let told = ("Let me see. It i".to_owned(), "Overloaded, sorry".to_owned());
+        assert_eq!(rig.told(way).await, told, "{way:?}");
+        assert_eq!(rig.asked_twice(way).await.outcome(), End::ProviderError, "{way:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_is_continued_by_what_is_none_ends_with_an_error_event() {
     for way in ways().filter(|way| way.streamed) {
         let whole = Says::text("r2", "It is so.").whole(way.endpoint);
