@@ -160,3 +160,21 @@ async fn a_blocking_reply_that_breaks_off_is_not_a_whole_one() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_stream_that_is_continued_by_what_is_none_is_no_client_that_left() {
+    for way in ways().filter(|way| way.streamed) {
+        let rig = Rig::second(way, Script::text(200, "What?")).await;
+        rig.told(way).await;
+        assert_ne!(rig.asked_twice(way).await.outcome(), End::ClientGone, "{way:?}: the client stayed");
+    }
+}
+
+#[tokio::test]
+async fn a_blocking_reply_that_cannot_be_read_is_no_empty_success() {
+    for way in ways().filter(|way| !way.streamed) {
+        let rig = Rig::second(way, Script::json(200, "What?").field("Content-Encoding", "gzip")).await;
+        let (status, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
+        assert_eq!(status, 502, "{way:?}: {body:?}");
+    }
+}
