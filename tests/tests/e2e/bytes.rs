@@ -1,6 +1,6 @@
 //! Every byte arrives as it was sent, in both directions, however it is split.
 
-use std::{fmt::Debug, io::Write as _};
+use std::fmt::Debug;
 
 use aibridge_store::record::Outcome;
 use aibridge_tests::{Endpoint, Gate, LineEnd, Reply, Script, Transcript, events, line_ends, resplit};
@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::{
+    encodings::{brotli, gzip, zstd},
     expect::{client_stream, expected, request, target, told, upstream_request, without_error_event},
     fixture::{BEARER, Recorded},
     line::Line,
@@ -111,7 +112,7 @@ async fn responses_streams_pass_split_at_every_byte() {
 }
 
 /// Whether a split here is around a line end, where line ends other than LF make a difference.
-fn near_line_end(bytes: &[u8], at: usize) -> bool {
+pub(crate) fn near_line_end(bytes: &[u8], at: usize) -> bool {
     bytes[at.saturating_sub(2)..(at + 2).min(bytes.len())].iter().any(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
@@ -280,28 +281,18 @@ async fn chunked_request_passes_with_a_length() {
     }
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn brotli(bytes: &[u8]) -> Vec<u8> {
-    let mut coded = Vec::new();
-    brotli::CompressorWriter::new(&mut coded, 4096, 5, 20).write_all(bytes).unwrap();
-    coded
-}
-
 #[tokio::test]
 async fn coded_replies_pass_as_they_came_and_are_observed() {
     let mut line = Line::new().await;
     for transcript in Transcript::all().unwrap() {
         for (streamed, reply) in [(false, &transcript.blocking[0]), (true, &transcript.streams[0])] {
-            let zstd = zstd::encode_all(&reply.body[..], 3).unwrap();
             let twice = gzip(&brotli(&reply.body));
-            for (coding, coded) in
-                [("gzip", gzip(&reply.body)), ("br", brotli(&reply.body)), ("zstd", zstd), ("br, gzip", twice)]
-            {
+            for (coding, coded) in [
+                ("gzip", gzip(&reply.body)),
+                ("br", brotli(&reply.body)),
+                ("zstd", zstd(&reply.body)),
+                ("br, gzip", twice),
+            ] {
                 let head = reply
                     .fields
                     .iter()

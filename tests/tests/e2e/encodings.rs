@@ -32,7 +32,7 @@ const CODINGS: [Coding; 12] = [
     ("deflate, br", |body| brotli(&zlib(body))),
 ];
 
-fn gzip(body: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(body: &[u8]) -> Vec<u8> {
     let mut encoder = write::GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(body).unwrap();
     encoder.finish().unwrap()
@@ -50,13 +50,13 @@ fn raw_deflate(body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn brotli(body: &[u8]) -> Vec<u8> {
+pub(crate) fn brotli(body: &[u8]) -> Vec<u8> {
     let mut coded = Vec::new();
     brotli::CompressorWriter::new(&mut coded, 4096, 5, 20).write_all(body).unwrap();
     coded
 }
 
-fn zstd(body: &[u8]) -> Vec<u8> {
+pub(crate) fn zstd(body: &[u8]) -> Vec<u8> {
     zstd::encode_all(body, 3).unwrap()
 }
 

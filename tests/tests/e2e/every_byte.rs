@@ -33,11 +33,16 @@ fn api(endpoint: Endpoint) -> Api {
 
 /// A request as it leaves the layers in front of `Record`.
 fn request(transcript: &Transcript) -> Request<AiBody> {
-    let api = api(transcript.endpoint);
-    let document = Document::parse(transcript.streaming_request.clone()).unwrap();
+    parsed(transcript.endpoint, transcript.streaming_request.clone())
+}
+
+/// A request with this body as it leaves `Parse`.
+pub(crate) fn parsed(endpoint: Endpoint, text: Bytes) -> Request<AiBody> {
+    let api = api(endpoint);
+    let document = Document::parse(text.clone()).unwrap();
     let facts = Facts::read(api, &document);
     let caller = client::detect(&HeaderMap::new(), facts.user_id.as_deref());
-    let body = AiBody::new(api, transcript.streaming_request.clone(), document, facts, caller);
+    let body = AiBody::new(api, text, document, facts, caller);
     let instance = Arc::new(instance(Kind::OpenAi, "http://provider.test/v1/").build());
     let route = ProviderRoute::new(instance, Kept::Intercepted(api), "/");
     Request::builder().extension(Actor::new(USER, "ali")).extension(route).body(body).unwrap()

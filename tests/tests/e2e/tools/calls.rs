@@ -2,7 +2,7 @@
 
 use aibridge_mcp::Content;
 use aibridge_store::record::Outcome as End;
-use aibridge_tests::Script;
+use aibridge_tests::{Endpoint, Script};
 use bytes::Bytes;
 use serde_json::json;
 
@@ -63,12 +63,42 @@ async fn parallel_calls_and_the_same_tool_twice_are_answered_in_their_order() {
             assert_eq!(happened, ["look {\"q\":\"a\"}", "look {\"q\":\"b\"}", "tell {\"q\":\"b\"}"]);
             gate.open();
         });
-        assert_eq!(seen.text, "Let me see. Done.", "{way:?}");
-        rig.asked(way).await;
-        let talk = rig.asked(way).await.talk;
-        let results: Vec<_> = talk.iter().filter(|line| line.starts_with("result")).collect();
-        assert_eq!(results, ["result c1 {\"q\":\"a\"}", "result c2 {\"q\":\"b\"}", "result c3 {\"q\":\"b\"}"]);
-        assert_eq!(tools(&rig.recorded().await).len(), 3);
+        assert_eq!((seen.id.as_str(), seen.text.as_str()), ("r1", "Let me see. Done."), "{way:?}");
+        assert_eq!((seen.stop.as_str(), seen.tokens), (way.end_of_text(), (18, 8)), "{way:?}");
+        assert!(seen.calls.is_empty(), "{way:?}: {:?}", seen.calls);
+
+        let first = rig.asked(way).await;
+        let second = rig.asked(way).await;
+        assert_eq!(second.tools, first.tools, "{way:?}");
+        assert_eq!(
+            second.talk,
+            [
+                "user: Hi",
+                "assistant: Let me see. ",
+                "call c1 bmcp_srv_look {\"q\":\"a\"}",
+                "call c2 bmcp_srv_tell {\"q\":\"b\"}",
+                "call c3 bmcp_srv_look {\"q\":\"b\"}",
+                "result c1 {\"q\":\"a\"}",
+                "result c2 {\"q\":\"b\"}",
+                "result c3 {\"q\":\"b\"}",
+            ],
+            "{way:?}"
+        );
+        assert_eq!(rig.provider.requests().len(), 2);
+
+        let recorded = rig.recorded().await;
+        assert_eq!((recorded.outcome(), tokens(&recorded)), (End::Completed, vec![(7, 3), (11, 5)]), "{way:?}");
+        let mut tools = tools(&recorded);
+        tools.sort_by_key(|tool| tool.provider_tool_call_id.clone());
+        for (tool, (id, name, asked)) in
+            tools.iter().zip([("c1", "look", "a"), ("c2", "tell", "b"), ("c3", "look", "b")])
+        {
+            assert_eq!((tool.provider_tool_call_id.as_deref(), &*tool.tool), (Some(id), name), "{way:?}");
+            assert_eq!((&tool.input, tool.server_url.as_deref()), (&json!({"q": asked}), Some(SERVER_URL)), "{way:?}");
+            assert_eq!(tool.provider_response_id.as_deref(), Some("r1"), "{way:?}");
+            assert!(tool.injected && tool.invocation_error.is_none(), "{way:?}: {tool:?}");
+        }
+        assert_eq!(tools.len(), 3, "{way:?}");
     }
 }
 
@@ -118,7 +148,6 @@ async fn a_failed_call_and_one_that_is_an_error_are_told_to_the_model_alone() {
 
 #[tokio::test]
 async fn an_image_reaches_the_model_where_the_api_takes_it() {
-    use aibridge_tests::Endpoint;
     for way in ways() {
         let image = Content::Image { media_type: "image/png".to_owned(), base64: "iVBORw0KGgo=".to_owned() };
         let image = result(vec![Content::Text("a picture".to_owned()), image]);
@@ -143,7 +172,7 @@ async fn an_image_reaches_the_model_where_the_api_takes_it() {
 async fn arguments_that_are_no_object_are_told_to_the_model_and_recorded_as_they_are() {
     for way in ways() {
         // Blocking Messages hold an object whatever the model wrote.
-        if way.endpoint == aibridge_tests::Endpoint::Messages && !way.streamed {
+        if way.endpoint == Endpoint::Messages && !way.streamed {
             continue;
         }
         let rig = Rig::new(&[("look", Does::Echoes)]).await;

@@ -3,53 +3,12 @@
 use aibridge_store::record::Outcome as End;
 use aibridge_tests::{Endpoint, Part, Script, Stop};
 
-use super::{Does, Rig, Says, Way, read, tokens, tools, ways};
+use super::{Does, Rig, Says, read, tools, ways};
 
 const ASK: &str = r#"{"q":"a"}"#;
 
 fn calls() -> Says {
     Says::calls("r1", &[("c1", "bmcp_srv_look", ASK)])
-}
-
-fn overloaded(way: Way) -> &'static str {
-    match way.endpoint {
-        Endpoint::Messages => r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded, sorry"}}"#,
-        _ => r#"{"error":{"message":"Overloaded, sorry","type":"server_error","param":null,"code":null}}"#,
-    }
-}
-
-#[tokio::test]
-async fn an_error_in_the_second_round_is_the_apis_own_and_the_call_stays_on_record() {
-    for way in ways() {
-        let rig = Rig::new(&[("look", Does::Echoes)]).await;
-        rig.provider.reply(way.script(&calls()));
-        rig.provider.reply(Script::json(529, overloaded(way)));
-        let (status, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
-        match way.streamed {
-            true => {
-                assert_eq!(status, 200);
-                let seen = read(way.endpoint, true, &body);
-                assert_eq!(seen.error.as_deref(), Some("Overloaded, sorry"), "{way:?}");
-            }
-            false => assert_eq!((status, &*body), (529, overloaded(way).as_bytes()), "{way:?}"),
-        }
-        let recorded = rig.recorded().await;
-        assert_eq!(tools(&recorded)[0].invocation_error, None);
-        assert_eq!((recorded.outcome(), recorded.end().http_status), (End::ProviderError, Some(529)));
-        assert_eq!(tokens(&recorded), [(7, 3), (0, 0)]);
-    }
-}
-
-#[tokio::test]
-async fn a_provider_that_is_gone_in_the_second_round_is_an_error_event() {
-    for way in ways().filter(|way| way.streamed) {
-        let rig = Rig::new(&[("look", Does::Echoes)]).await;
-        rig.provider.reply(way.script(&calls()));
-        rig.provider.reply(Script::raw());
-        let (_, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
-        assert!(read(way.endpoint, true, &body).error.is_some(), "{way:?}");
-        assert_eq!(rig.recorded().await.outcome(), End::GatewayError, "{way:?}");
-    }
 }
 
 #[tokio::test]

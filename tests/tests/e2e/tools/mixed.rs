@@ -2,13 +2,18 @@
 
 use aibridge_tests::Endpoint;
 
-use super::{Does, Rig, Says, Way, tokens, tools, ways};
+use super::{Does, Rig, Says, Way, asked, tokens, tools, ways};
 
 const ASK: &str = r#"{"q":"a"}"#;
 
 /// What the client sends when it returns with the result of its call `c2`, having seen `text` before it.
 fn returns(way: Way, text: &str) -> String {
-    let messages = match way.endpoint {
+    way.request_of(&returned(way, text), "")
+}
+
+/// The messages or items of it.
+pub(super) fn returned(way: Way, text: &str) -> String {
+    match way.endpoint {
         Endpoint::Messages => format!(
             r#"{{"role": "user", "content": "Hi"}}, {{"role": "assistant", "content": [{{"type": "text", "text": "{text}"}}, {{"type": "tool_use", "id": "c2", "name": "mine", "input": {{"q":"b"}}}}]}}, {{"role": "user", "content": [{{"type": "tool_result", "tool_use_id": "c2", "content": "found"}}]}}"#
         ),
@@ -18,8 +23,7 @@ fn returns(way: Way, text: &str) -> String {
         Endpoint::Responses => format!(
             r#"{{"role": "user", "content": "Hi"}}, {{"id": "msg_r1", "type": "message", "role": "assistant", "status": "completed", "content": [{{"type": "output_text", "text": "{text}", "annotations": []}}]}}, {{"id": "fc_c2", "type": "function_call", "call_id": "c2", "name": "mine", "arguments": "{{\"q\":\"b\"}}", "status": "completed"}}, {{"type": "function_call_output", "call_id": "c2", "output": "found"}}"#
         ),
-    };
-    way.request_of(&messages, "")
+    }
 }
 
 #[tokio::test]
@@ -110,5 +114,29 @@ async fn another_user_with_the_same_ids_gets_nothing_back() {
         client.response().await.unwrap();
         let talk = rig.asked(way).await.talk;
         assert!(!talk.iter().any(|line| line.contains("c1")), "{way:?}: {talk:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_what_was_hidden_the_clients_own_history_goes_on_as_it_is() {
+    for way in ways() {
+        let rig = Rig::with(&[("look", Does::Echoes)], |layer| layer.kept_bytes(0)).await;
+        let both = Says::calls("r1", &[("c1", "bmcp_srv_look", ASK), ("c2", "mine", r#"{"q":"b"}"#)]);
+        let seen = rig.exchange(way, &[both]).await;
+        assert_eq!(seen.calls.len(), 1, "{way:?}");
+        let first = rig.received().await;
+        let seen = rig.send(way, &returns(way, "Let me see. "), &[Says::text("r2", "So it is.")]).await;
+        assert_eq!(seen.text, "So it is.", "{way:?}");
+        let second = rig.received().await;
+        assert_eq!(
+            asked(way.endpoint, &second).talk,
+            ["user: Hi", "assistant: Let me see. ", "call c2 mine {\"q\":\"b\"}", "result c2 found"],
+            "{way:?}"
+        );
+        // But for the conversation it is the first request, and of that it is what the client sent.
+        let (first, second) = (String::from_utf8_lossy(&first.body), String::from_utf8_lossy(&second.body));
+        let hi = r#"{"role": "user", "content": "Hi"}"#;
+        assert!(first.contains(hi) && first.contains("bmcp_srv_look"));
+        assert_eq!(second, first.replace(hi, &returned(way, "Let me see. ")), "{way:?}");
     }
 }

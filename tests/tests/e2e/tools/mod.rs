@@ -1,10 +1,16 @@
 //! Injected tools: what the provider is asked, what the client sees, what is recorded.
 
 mod asked;
+mod at_a_time;
 mod calls;
+mod coded;
 mod ends;
+mod every_byte;
+mod further;
 mod leaving;
+mod live;
 mod mixed;
+mod prefix;
 mod read;
 mod requests;
 mod servers;

@@ -77,6 +77,7 @@ fn messages(body: &Bytes) -> Read {
     let mut partial: Vec<String> = Vec::new();
     let mut open = None;
     let mut stopped = false;
+    let mut error = None;
     for event in data_of(body) {
         assert!(!stopped, "nothing follows the end: {event}");
         match event["type"].as_str().unwrap() {
@@ -118,18 +119,17 @@ fn messages(body: &Bytes) -> Read {
             }
             "message_stop" => stopped = true,
             "error" => {
-                let mut read = if message.is_null() { Read::default() } else { whole_message(&message) };
-                read.error = Some(text(&event["error"]["message"]));
+                error = Some(text(&event["error"]["message"]));
                 stopped = true;
-                message = Value::Null;
-                if stopped {
-                    return read;
-                }
             }
             other => panic!("{other}"),
         }
     }
-    assert!(stopped, "message_stop comes");
+    assert!(stopped, "message_stop or an error comes");
+    if error.is_some() {
+        let begun = if message.is_null() { Read::default() } else { whole_message(&message) };
+        return Read { error, ..begun };
+    }
     for (block, partial) in message["content"].as_array_mut().unwrap().iter_mut().zip(partial) {
         if block["type"] == "tool_use" && !partial.is_empty() {
             block["input"] = json_of(partial.as_bytes());
@@ -200,7 +200,7 @@ fn whole_response(response: &Value) -> Read {
     let mut read = Read { id: text(&response["id"]), stop: text(&response["status"]), ..Read::default() };
     for item in response["output"].as_array().unwrap() {
         match item["type"].as_str().unwrap() {
-            "message" => read.text += item["content"][0]["text"].as_str().unwrap(),
+            "message" => read.text += &text(&item["content"][0]["text"]),
             "function_call" => read.calls.push((text(&item["call_id"]), text(&item["name"]), text(&item["arguments"]))),
             other => panic!("{other}"),
         }
@@ -215,8 +215,9 @@ fn responses(body: &Bytes) -> Read {
     let mut output: Vec<Value> = Vec::new();
     let mut id = String::new();
     let mut end = None;
+    let mut error = None;
     for (number, event) in data_of(body).into_iter().enumerate() {
-        assert!(end.is_none(), "nothing follows the end: {event}");
+        assert!(end.is_none() && error.is_none(), "nothing follows the end: {event}");
         assert_eq!(event["sequence_number"], number, "{event}");
         let at = event["output_index"].as_u64().map(|index| usize::try_from(index).unwrap());
         match event["type"].as_str().unwrap() {
@@ -250,11 +251,13 @@ fn responses(body: &Bytes) -> Read {
                 item["status"] = event["item"]["status"].clone();
             }
             "response.completed" | "response.incomplete" | "response.failed" => end = Some(event["response"].clone()),
-            "error" => {
-                return Read { id, error: Some(text(&event["message"])), ..Read::default() };
-            }
+            "error" => error = Some(text(&event["message"])),
             other => panic!("{other}"),
         }
+    }
+    if error.is_some() {
+        let begun = json!({"id": id, "output": output, "usage": {"input_tokens": 0, "output_tokens": 0}});
+        return Read { error, ..whole_response(&begun) };
     }
     let end = end.expect("the terminal event comes");
     assert_eq!(end["id"], id.as_str());

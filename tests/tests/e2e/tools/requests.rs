@@ -2,28 +2,11 @@
 
 use aibridge_tests::Endpoint;
 
-use super::{Does, Rig, Says, asked, ways};
-
-#[tokio::test]
-async fn two_turns_in_a_row_begin_with_the_same_bytes() {
-    for way in ways() {
-        let rig = Rig::new(&[("look", Does::Echoes), ("tell", Does::Echoes)]).await;
-        rig.exchange(way, &[Says::text("r1", "Hello.")]).await;
-        let second = way.request(&[("user", "Hi"), ("assistant", "Hello."), ("user", "And?")]);
-        rig.send(way, &second, &[Says::text("r2", "Bye.")]).await;
-        let (first, second) = (rig.received().await, rig.received().await);
-        let tools = |body: &[u8]| {
-            let text = String::from_utf8_lossy(body).into_owned();
-            let at = text.find(r#""tools""#).expect("tools are there");
-            text[at..].split("]").next().unwrap().to_owned()
-        };
-        assert_eq!(tools(&first.body), tools(&second.body), "{way:?}");
-        // Where the conversation comes last, everything before it is the same; it is the caches' order in any case.
-        let (first, second) = (asked(way.endpoint, &first), asked(way.endpoint, &second));
-        assert_eq!(first.tools, second.tools);
-        assert_eq!(second.talk[..first.talk.len()], first.talk);
-    }
-}
+use super::{Does, Rig, Says, Way, ways};
+use crate::{
+    expect::target,
+    fixture::{BEARER, path},
+};
 
 #[tokio::test]
 async fn of_140_tools_an_openai_provider_gets_128_with_all_of_the_clients() {
@@ -56,7 +39,8 @@ async fn of_140_tools_an_openai_provider_gets_128_with_all_of_the_clients() {
 #[tokio::test]
 async fn odd_and_long_names_come_back_to_their_tool() {
     const LONG: &str =
-        "a tool.with/odd characters: \u{e9}, and a name of a hundred characters or so, because why ever not? yes";
+        "a tool.with/odd characters: \u{e9}, and a name of one hundred characters or so, because why ever not? yes";
+    assert_eq!(LONG.chars().count(), 100);
     for way in ways() {
         let rig = Rig::new(&[(LONG, Does::Echoes)]).await;
         let name = aibridge_mcp::ToolNames::new([aibridge_mcp::Tool::new("srv", LONG)]);
@@ -68,4 +52,43 @@ async fn odd_and_long_names_come_back_to_their_tool() {
         assert_eq!(rig.source.so_far(), [format!("{LONG} {{}}")]);
         assert_eq!(rig.recorded().await.tools(), [LONG]);
     }
+}
+
+#[tokio::test]
+async fn a_request_that_wants_no_tools_passes_as_it_is() {
+    for way in ways() {
+        let tool = match way.endpoint {
+            Endpoint::Messages => r#"{"name": "mine", "input_schema": {"type": "object"}}"#,
+            Endpoint::Chat => r#"{"type": "function", "function": {"name": "mine"}}"#,
+            Endpoint::Responses => r#"{"type": "function", "name": "mine", "parameters": {}}"#,
+        };
+        let none = if way.endpoint == Endpoint::Messages { r#"{"type": "none"}"# } else { r#""none""# };
+        for more in [r#""tools": [], "#.to_owned(), format!(r#""tools": [{tool}],  "tool_choice": {none}, "#)] {
+            let request = way.request_of(r#"{"role": "user", "content": "Hi"}"#, &more);
+            assert_passes(way, &target(way.endpoint), &request).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_compaction_passes_as_it_is() {
+    let way = Way { endpoint: Endpoint::Responses, streamed: false };
+    let request = way.request_of(r#"{"role": "user", "content": "Hi"}"#, r#""instructions":  "Be brief.", "#);
+    assert_passes(way, &path("openai", "/v1/responses/compact"), &request).await;
+}
+
+/// Asserts that neither the request nor its reply are changed.
+async fn assert_passes(way: Way, target: &str, request: &str) {
+    let rig = Rig::new(&[("look", Does::Echoes)]).await;
+    let says = Says::text("r1", "Hello.");
+    rig.provider.reply(way.script(&says));
+    let mut client = rig.gateway.client().await;
+    client.post(target, &[BEARER], request).await.unwrap();
+    let (head, body) = client.response().await.unwrap();
+    assert_eq!(rig.received().await.body, request, "{way:?}");
+    let said = if way.streamed { says.stream(way.endpoint) } else { says.whole(way.endpoint) };
+    assert_eq!((head.status(), &*body), (200, said.as_bytes()), "{way:?}");
+    // The same gateway gives tools to others.
+    rig.exchange(Way { streamed: false, ..way }, &[says]).await;
+    assert_eq!(rig.asked(way).await.tools, ["bmcp_srv_look"], "{way:?}");
 }

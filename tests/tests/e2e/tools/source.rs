@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -34,7 +37,7 @@ pub(crate) enum Does {
     Echoes,
     /// Says that it was called, and never answers. When the call is dropped it says so, too.
     Hangs,
-    /// Waits for the gate, then echoes.
+    /// Waits for the gate, then echoes. How many do at once is counted.
     Waits(Gate),
 }
 
@@ -45,6 +48,14 @@ pub(crate) struct Source {
     does: Arc<HashMap<&'static str, Does>>,
     called: mpsc::UnboundedSender<String>,
     calls: Arc<Mutex<mpsc::UnboundedReceiver<String>>>,
+    waiting: Arc<Waiting>,
+}
+
+/// How many calls wait for a gate.
+#[derive(Default)]
+struct Waiting {
+    now: AtomicUsize,
+    most: AtomicUsize,
 }
 
 impl Source {
@@ -57,6 +68,7 @@ impl Source {
             does: Arc::new(tools.iter().cloned().collect()),
             called,
             calls: Arc::new(Mutex::new(calls)),
+            waiting: Arc::default(),
         }
     }
 
@@ -65,6 +77,11 @@ impl Source {
         let calls = self.calls.clone();
         let next = async move { std::future::poll_fn(|cx| calls.lock().unwrap().poll_recv(cx)).await };
         tokio::time::timeout(Duration::from_secs(20), next).await.expect("something happens to a tool").unwrap()
+    }
+
+    /// How many calls have waited for a gate at once, at most.
+    pub(super) fn most_waiting(&self) -> usize {
+        self.waiting.most.load(Ordering::SeqCst)
     }
 
     /// What has happened so far and was not waited for.
@@ -103,10 +120,16 @@ impl ToolSource for Source {
                 let _held = Dropped(name, called);
                 std::future::pending().await
             }),
-            Does::Waits(gate) => Box::pin(async move {
-                gate.passed().await;
-                echo()
-            }),
+            Does::Waits(gate) => {
+                // It runs from the moment it is called.
+                let waiting = self.waiting.clone();
+                waiting.most.fetch_max(waiting.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                Box::pin(async move {
+                    gate.passed().await;
+                    waiting.now.fetch_sub(1, Ordering::SeqCst);
+                    echo()
+                })
+            }
         }
     }
 }
