@@ -1,9 +1,13 @@
 //! The rounds of a blocking reply.
 
-use aibridge_providers::api::tools::{Next, Step};
+use aibridge_providers::api::{
+    Api, Refusal,
+    tools::{Next, Step},
+};
 use bytes::Bytes;
 use http::{Response, header, response::Parts};
 use http_body::Body;
+use http_body_util::Empty;
 use tower_service::Service;
 
 use super::{
@@ -16,6 +20,7 @@ use crate::{
     BoxError,
     collect::{Collect, CollectError},
     parse::AiBody,
+    refuse,
 };
 
 /// What a reply may hold that has to be read as a whole.
@@ -39,7 +44,7 @@ pub(super) fn first<S, B>(
         Ok(received) => received,
         Err(broken) => return First::Reply(broken_off(head, broken)),
     };
-    let reply = plain(&head.headers, received.clone());
+    let reply = plain(&head.headers, received.clone()).unwrap_or_default();
     match turn.exchange.reply(reply.clone()) {
         Step { calls, next: Next::End(finish), .. } if calls.is_empty() && finish.bytes == reply => {
             turn.end(finish);
@@ -92,12 +97,9 @@ where
                         // Nothing has been sent: the error is the reply.
                         return Ok(Response::from_parts(next, ResponseBody::inner(body)));
                     }
-                    let reply = match Collect::new(body, LIMIT).await {
-                        Ok(received) => plain(&next.headers, received),
-                        Err(broken) => {
-                            not_as_received(&mut head);
-                            return Ok(broken_off(head, broken));
-                        }
+                    let received = Collect::new(body, LIMIT).await.ok();
+                    let Some(reply) = received.and_then(|received| plain(&next.headers, received)) else {
+                        return Ok(refused(turn.api(), turn.ended_unread(), next));
                     };
                     step = turn.exchange.reply(reply);
                     continue;
@@ -109,6 +111,14 @@ where
         not_as_received(&mut head);
         return Ok(Response::from_parts(head, ResponseBody::whole(merged)));
     }
+}
+
+/// A reply that is none of the provider's, in the place of that with this head.
+fn refused<S, B>(api: Api, refusal: Refusal, instead_of: Parts) -> Response<ResponseBody<S, B>> {
+    let bytes = api.format().body(&refusal);
+    let mut response = refuse::response::<Empty<Bytes>>(api.format(), refusal);
+    response.extensions_mut().extend(instead_of.extensions);
+    response.map(|_| ResponseBody::whole(bytes))
 }
 
 /// A reply of which there is only a part.

@@ -11,8 +11,14 @@ impl Metrics {
     pub(super) fn new() -> Metrics {
         let meter = global::meter("aibridge");
         Metrics {
-            invocations: meter.u64_counter("coder_aibridged_injected_tool_invocations").build(),
-            left_out: meter.u64_counter("coder_aibridged_injected_tools_left_out").build(),
+            invocations: meter
+                .u64_counter("coder_aibridged_injected_tool_invocations")
+                .with_description("Calls of injected tools, by provider, model, server and tool.")
+                .build(),
+            left_out: meter
+                .u64_counter("coder_aibridged_injected_tools_left_out")
+                .with_description("Tools that were not given to a request, because its provider takes only so many.")
+                .build(),
         }
     }
 

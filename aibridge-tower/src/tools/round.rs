@@ -68,15 +68,19 @@ where
     let (head, body) = response.into_parts();
     if !head.status.is_success() {
         let body = Collect::new(body, ERROR_LIMIT).await.unwrap_or_else(|(part, _)| part);
-        let body = plain(&head.headers, body);
+        let body = plain(&head.headers, body).unwrap_or_default();
         return Came::End(turn.exchange.provider_error(head.status.as_u16(), &body));
     }
-    match coding(&head.headers) {
-        _ if !is_event_stream(&head.headers) => Came::End(turn.refuse(&unreadable())),
-        Coding::Plain => Came::Round { turn, body, decoder: None },
-        Coding::Coded(decoder) => Came::Round { turn, body, decoder: Some(decoder) },
-        Coding::Unreadable => Came::End(turn.refuse(&unreadable())),
-    }
+    let decoder = match coding(&head.headers) {
+        Coding::Plain if is_event_stream(&head.headers) => None,
+        Coding::Coded(decoder) if is_event_stream(&head.headers) => Some(decoder),
+        _ => {
+            // Whoever records takes it for the client that has gone.
+            drop(body);
+            return Came::End(turn.refuse(&turn.ended_unread()));
+        }
+    };
+    Came::Round { turn, body, decoder }
 }
 
 type Request = http::Request<AiBody>;
@@ -87,16 +91,16 @@ pub(super) async fn call<S: Service<Request>>(mut inner: S, request: Request) ->
     inner.call(request).await
 }
 
-/// `body` without its coding, as far as that can be undone.
-pub(super) fn plain(headers: &HeaderMap, body: Bytes) -> Bytes {
+/// `body` without its coding, if that can be undone.
+pub(super) fn plain(headers: &HeaderMap, body: Bytes) -> Option<Bytes> {
     match coding(headers) {
-        Coding::Plain => body,
-        Coding::Coded(mut decoder) => decoder.feed(&body).unwrap_or_default(),
-        Coding::Unreadable => Bytes::new(),
+        Coding::Plain => Some(body),
+        Coding::Coded(mut decoder) => decoder.feed(&body).ok(),
+        Coding::Unreadable => None,
     }
 }
 
-fn unreadable() -> Refusal {
+pub(super) fn unreadable() -> Refusal {
     Refusal::new(
         Reason::ProviderTruncated,
         "aibridge: the provider's answer to a tool result cannot be read; try again",

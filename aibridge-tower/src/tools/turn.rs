@@ -5,11 +5,12 @@ use std::sync::{Arc, PoisonError};
 use aibridge_mcp::Toolbox;
 use aibridge_providers::{
     api::{
-        Calls, Refusal,
+        Api, Calls, Refusal,
         tools::{Answer, Call, Exchange, Finish, Names},
     },
     json::Document,
 };
+use aibridge_store::record::Outcome;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use http::Request;
@@ -19,6 +20,7 @@ use super::{
     answer::{Model, Runner},
     head::Head,
     layer::Settings,
+    round::unreadable,
     service::Spare,
 };
 use crate::{parse::AiBody, record::Interception};
@@ -55,6 +57,20 @@ impl<S> Turn<S> {
         S: Clone,
     {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn api(&self) -> Api {
+        self.body.api()
+    }
+
+    /// The provider's reply, which has been dropped, cannot be read. Returns what the client is told.
+    pub(super) fn ended_unread(&self) -> Refusal {
+        let refusal = unreadable();
+        if let Some(interception) = &self.runner.interception {
+            let error = (refusal.reason.as_str().to_owned(), refusal.message.clone());
+            interception.ended(Outcome::Truncated, Some(error));
+        }
+        refusal
     }
 
     /// Ends a stream with an error of the gateway's.
