@@ -49,6 +49,14 @@ pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item 
     iter::successors(Some(error), |&error| error.source())
 }
 
+/// What the client is told when a reply breaks off.
+pub(crate) const TRUNCATED: &str = "aibridge: the provider's answer broke off before its end; try again";
+
+/// The refusal for a reply that broke off.
+pub(crate) fn truncated() -> Refusal {
+    Refusal::new(Reason::ProviderTruncated, TRUNCATED)
+}
+
 /// What the client is told about an error of this crate's.
 pub(crate) fn refusal_of(failure: &(dyn Error + 'static)) -> Refusal {
     match UpstreamError::find(failure) {

@@ -11,7 +11,10 @@ use bytes::{Bytes, BytesMut};
 use http::{header, response::Parts};
 
 use super::{Interception, RoundTrip, whole_events::WholeEvents};
-use crate::encoded::{Coding, coding, is_event_stream, is_frames};
+use crate::{
+    encoded::{Coding, coding, is_event_stream, is_frames},
+    refuse::TRUNCATED,
+};
 
 /// What is kept of an error's body in order to read its type and message.
 const ERROR_LIMIT: usize = 64 * 1024;
@@ -208,8 +211,6 @@ impl Observation {
 }
 
 /// What the client and the record are told of a stream that stopped early.
-pub(super) const TRUNCATED: &str = "aibridge: the provider's answer broke off before its end; try again";
-
 fn report(interception: &Interception, found: Vec<Observed>, reply: &Reply) {
     for observed in found {
         interception.observed(observed, reply.id.as_deref());

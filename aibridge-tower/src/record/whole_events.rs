@@ -3,12 +3,12 @@
 use std::mem;
 
 use aibridge_providers::{
-    api::{Api, Reason, Refusal, chat},
+    api::{Api, chat},
     sse,
 };
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::observation::TRUNCATED;
+use crate::refuse;
 
 /// The longest beginning of an event that is held back. A longer event passes as it comes.
 const HOLD: usize = 64 * 1024;
@@ -95,7 +95,7 @@ impl WholeEvents {
     /// The stream broke off: half an event is of no use to the client, an error event is.
     pub(super) fn cut(&mut self, api: Api) -> Bytes {
         self.held.clear();
-        let event = api.error_event(&Refusal::new(Reason::ProviderTruncated, TRUNCATED));
+        let event = api.error_event(&refuse::truncated());
         if !self.torn {
             return event;
         }

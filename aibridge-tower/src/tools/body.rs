@@ -16,7 +16,7 @@ use super::{
     round::{Came, go_on},
     turn::{LIMIT, Turn},
 };
-use crate::{BoxError, parse::AiBody};
+use crate::{BoxError, parse::AiBody, refuse};
 
 pin_project! {
     /// A reply, over all its rounds.
@@ -97,11 +97,10 @@ where
                             frame.into_data()
                         }
                         None => Err(Frame::data(Bytes::new())),
-                        Some(Err(error)) => {
-                            let mut turn = turn.take().expect("a round has its turn");
-                            broke_off(&mut turn);
-                            source.set(Source::last(Bytes::new()));
-                            return Poll::Ready(Some(Err(error.into())));
+                        Some(Err(_)) => {
+                            let event = broke_off(turn.as_mut().expect("a round has its turn"));
+                            source.set(Source::last(event));
+                            continue;
                         }
                     };
                     match frame {
@@ -110,10 +109,12 @@ where
                                 None => data,
                                 Some(decoder) => match decoder.feed(&data) {
                                     Ok(plain) => plain,
-                                    Err(error) => {
-                                        broke_off(turn.as_mut().expect("a round has its turn"));
-                                        source.set(Source::last(Bytes::new()));
-                                        return Poll::Ready(Some(Err(error.into())));
+                                    Err(_) => {
+                                        let mut turn = turn.take().expect("a round has its turn");
+                                        source.set(Source::last(broke_off(&mut turn)));
+                                        // Whoever records takes it for the client that has gone.
+                                        turn.ended_unread();
+                                        continue;
                                     }
                                 },
                             };
@@ -191,11 +192,12 @@ where
     }
 }
 
-/// The stream of a round has failed.
-fn broke_off<S>(turn: &mut Turn<S>) {
+/// The stream of a round has failed. What the client gets of it is whole events, so that an error event may follow.
+fn broke_off<S>(turn: &mut Turn<S>) -> Bytes {
     for call in turn.exchange.end_stream().calls {
         turn.runner.not_run(&call, "the reply broke off");
     }
+    turn.refuse(&refuse::truncated())
 }
 
 impl<S, B> fmt::Debug for ResponseBody<S, B> {

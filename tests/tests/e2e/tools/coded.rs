@@ -162,35 +162,36 @@ async fn usage_that_only_the_gateway_asks_for_is_recorded_of_each_round_and_not_
 }
 
 #[tokio::test]
-async fn a_compressed_stream_that_breaks_off_is_not_taken_for_a_whole_one() {
+async fn a_compressed_stream_that_breaks_off_ends_with_an_error_event_as_a_plain_one_does() {
+    const TRUNCATED: &str = "aibridge: the provider's answer broke off before its end; try again";
     for way in ways().filter(|way| way.streamed) {
         for coding in CODINGS {
-            for rounds in [&[][..], &[Says::calls("r1", CALLS)]] {
-                let context = format!("{way:?}, {} behind {} rounds", coding.0, rounds.len());
-                let rig = Rig::new(&[("look", Does::Echoes)]).await;
-                for says in rounds {
-                    rig.provider.reply(coded(way, says, coding));
-                }
-                let body = coding.1(&plain(way, &Says::text("r2", "It is so.")));
-                // The stream of bytes ends; what they are the code of does not.
-                let cut = body[..body.len() - 30].to_vec();
-                rig.provider.reply(Script::sse().field("Content-Encoding", coding.0).write(cut));
-                let mut client = rig.gateway.client().await;
-                let request = way.request(&[("user", "Hi")]);
-                client.post(&target(way.endpoint), &[BEARER, ACCEPTED], request).await.unwrap();
-                assert_eq!(client.head().await.unwrap().status(), 200, "{context}");
-                let mut got = Vec::new();
-                let broke_off = loop {
-                    match client.chunk().await {
-                        Ok(Some(chunk)) => got.extend_from_slice(&chunk),
-                        Ok(None) => break false,
-                        Err(_) => break true,
+            let body = coding.1(&plain(way, &Says::text("r2", "It is so.")));
+            // The stream of bytes ends, and what they are the code of does not; or they are no code at all.
+            for broken in [body[..body.len() - 30].to_vec(), b"event: no code".to_vec()] {
+                for rounds in [&[][..], &[Says::calls("r1", CALLS)]] {
+                    let context = format!("{way:?}, {} behind {} rounds", coding.0, rounds.len());
+                    let rig = Rig::new(&[("look", Does::Echoes)]).await;
+                    for says in rounds {
+                        rig.provider.reply(coded(way, says, coding));
                     }
-                };
-                assert!(broke_off, "{context}: {}", String::from_utf8_lossy(&got));
-                assert!(got.is_empty() || got.ends_with(b"\n\n"), "{context}: whole events");
-                let recorded = rig.recorded().await;
-                assert_eq!((recorded.outcome(), tools(&recorded).len()), (End::Truncated, rounds.len()), "{context}");
+                    rig.provider.reply(Script::sse().field("Content-Encoding", coding.0).write(broken.clone()));
+                    let (status, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
+                    assert_eq!(status, 200, "{context}");
+                    let shown = String::from_utf8_lossy(&body);
+                    assert!(shown.contains(TRUNCATED) && shown.ends_with("\n\n"), "{context}: {shown}");
+                    if !rounds.is_empty() {
+                        let seen = read(way.endpoint, true, &body);
+                        assert_eq!(seen.error.as_deref(), Some(TRUNCATED), "{context}");
+                        assert!(seen.text.starts_with("Let me see. "), "{context}: {seen:?}");
+                    }
+                    let recorded = rig.recorded().await;
+                    assert_eq!(
+                        (recorded.outcome(), tools(&recorded).len()),
+                        (End::Truncated, rounds.len()),
+                        "{context}"
+                    );
+                }
             }
         }
     }
