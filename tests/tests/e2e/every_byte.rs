@@ -89,23 +89,30 @@ async fn assert_every_split(endpoint: Endpoint, end: LineEnd) {
     }
 }
 
+/// A test for each API and line end, which asserts this of both.
 macro_rules! every_split {
-    ($($name:ident: $endpoint:ident, $end:ident;)*) => {
+    ($assert:ident) => {
+        $crate::every_byte::every_split! {
+            $assert
+            messages_in_lf: Messages, Lf;
+            messages_in_cr_lf: Messages, CrLf;
+            messages_in_cr: Messages, Cr;
+            chat_in_lf: Chat, Lf;
+            chat_in_cr_lf: Chat, CrLf;
+            chat_in_cr: Chat, Cr;
+            responses_in_lf: Responses, Lf;
+            responses_in_cr_lf: Responses, CrLf;
+            responses_in_cr: Responses, Cr;
+        }
+    };
+    ($assert:ident $($name:ident: $endpoint:ident, $end:ident;)*) => {
         $(#[tokio::test]
         async fn $name() {
-            assert_every_split(Endpoint::$endpoint, LineEnd::$end).await;
+            $assert(Endpoint::$endpoint, LineEnd::$end).await;
         })*
     };
 }
 
-every_split! {
-    messages_in_lf: Messages, Lf;
-    messages_in_cr_lf: Messages, CrLf;
-    messages_in_cr: Messages, Cr;
-    chat_in_lf: Chat, Lf;
-    chat_in_cr_lf: Chat, CrLf;
-    chat_in_cr: Chat, Cr;
-    responses_in_lf: Responses, Lf;
-    responses_in_cr_lf: Responses, CrLf;
-    responses_in_cr: Responses, Cr;
-}
+pub(crate) use every_split;
+
+every_split!(assert_every_split);

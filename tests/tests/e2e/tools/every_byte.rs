@@ -21,7 +21,7 @@ use tower::{ServiceBuilder, ServiceExt};
 use super::{Does, Says, Source, Way, read, tokens, tools};
 use crate::{
     bytes::near_line_end,
-    every_byte::parsed,
+    every_byte::{every_split, parsed},
     fixture::{Recorded, Records},
 };
 
@@ -107,23 +107,4 @@ async fn assert_every_split(endpoint: Endpoint, end: LineEnd) {
     }
 }
 
-macro_rules! every_split {
-    ($($name:ident: $endpoint:ident, $end:ident;)*) => {
-        $(#[tokio::test]
-        async fn $name() {
-            assert_every_split(Endpoint::$endpoint, LineEnd::$end).await;
-        })*
-    };
-}
-
-every_split! {
-    messages_in_lf: Messages, Lf;
-    messages_in_cr_lf: Messages, CrLf;
-    messages_in_cr: Messages, Cr;
-    chat_in_lf: Chat, Lf;
-    chat_in_cr_lf: Chat, CrLf;
-    chat_in_cr: Chat, Cr;
-    responses_in_lf: Responses, Lf;
-    responses_in_cr_lf: Responses, CrLf;
-    responses_in_cr: Responses, Cr;
-}
+every_split!(assert_every_split);
