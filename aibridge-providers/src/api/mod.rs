@@ -1,5 +1,6 @@
 //! The three APIs: [`Api::Messages`], [`Api::Chat`] and [`Api::Responses`].
 
+mod calls;
 mod error;
 mod facts;
 mod format;
@@ -7,6 +8,7 @@ mod observed;
 mod observer;
 mod refusal;
 mod side;
+mod sink;
 mod turn;
 mod wire;
 mod wrappers;
@@ -20,10 +22,11 @@ pub mod messages;
 pub mod responses;
 pub mod tools;
 
+pub use calls::Calls;
 pub use facts::{Facts, IncludeUsage};
 pub use format::Format;
 pub use observed::{Observed, ProviderError, Reply, Thought, ToolCall, Usage, UsageSource};
-pub use observer::{Calls, Observer};
+pub use observer::Observer;
 pub use refusal::{Reason, Refusal};
 
 /// One of the APIs whose requests are intercepted.

@@ -2,7 +2,8 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 
 use super::{
-    Api, Observed, ProviderError, Reply, Thought, ToolCall, chat, messages, responses,
+    Api, Calls, Observed, Reply, chat, messages, responses,
+    sink::Sink,
     wire::{Budget, is_done},
 };
 use crate::sse::{Decoder, Event};
@@ -52,22 +53,6 @@ pub struct Observer {
     calls: Calls,
     kept: Budget,
     state: State,
-}
-
-/// What is certain about tool calls in a stream, from what an [`Observer`] has read of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(clippy::exhaustive_enums, reason = "each step is less certain than the one before")]
-pub enum Calls {
-    /// No tool has been called, and the events that ended with the last [`feed`](Observer::feed) are only about texts that
-    /// come again (Responses).
-    OnlyText,
-    /// No tool has been called.
-    Absent,
-    /// No tool has been called before the last [`feed`](Observer::feed), which holds the response with the tools of the
-    /// request that it repeats, or with calls (Responses).
-    Named,
-    /// Nothing: a tool has been called, or something came that is not understood.
-    Possible,
 }
 
 #[derive(Debug)]
@@ -242,80 +227,6 @@ impl Reader {
             Reader::Messages(reader) => reader.finish(sink),
             Reader::Chat(reader) => reader.finish(sink),
             Reader::Responses(reader) => reader.finish(sink),
-        }
-    }
-}
-
-/// Where the readers put what they find.
-pub(super) struct Sink<'a> {
-    pub(super) reply: &'a mut Reply,
-    may_call: &'a mut bool,
-    calls: &'a mut Calls,
-    kept: &'a mut Budget,
-    report: &'a mut dyn FnMut(Observed),
-}
-
-impl Sink<'_> {
-    pub(super) fn tool(&mut self, call: ToolCall) {
-        (self.report)(Observed::ToolCall(call));
-    }
-
-    /// Reports a thought, unless it is empty.
-    pub(super) fn thought(&mut self, content: String, source: &'static str) {
-        if !content.is_empty() {
-            (self.report)(Observed::Thought(Thought { content, source }));
-        }
-    }
-
-    /// Reports a thought that the provider redacted.
-    pub(super) fn redacted(&mut self) {
-        (self.report)(Observed::Thought(Thought { content: String::new(), source: "redacted_thinking" }));
-    }
-
-    /// Notes the provider's error, which ends the reply. Of several, the first counts.
-    pub(super) fn error(&mut self, error: ProviderError) {
-        self.reply.terminal = true;
-        self.reply.error.get_or_insert(error);
-    }
-
-    pub(super) fn unobserved(&mut self) {
-        self.reply.unobserved = self.reply.unobserved.saturating_add(1);
-        self.may_call();
-    }
-
-    /// A tool is called, for all that is known.
-    pub(super) fn may_call(&mut self) {
-        *self.may_call = true;
-    }
-
-    /// An event says this of tool calls.
-    pub(super) fn calls(&mut self, calls: Calls) {
-        *self.calls = calls.max(*self.calls);
-        *self.may_call |= calls == Calls::Possible;
-    }
-
-    /// Whether `bytes` more may be kept of an incomplete part.
-    pub(super) fn may_keep(&mut self, bytes: usize) -> bool {
-        let room = self.kept.take(bytes);
-        if !room {
-            self.unobserved();
-        }
-        room
-    }
-
-    /// Appends `text` to an incomplete part, as far as may be kept.
-    pub(super) fn keep(&mut self, part: &mut String, text: &str) {
-        if !text.is_empty() && self.may_keep(text.len()) {
-            part.push_str(text);
-        }
-    }
-
-    /// Takes over who answers, unless it is known.
-    pub(super) fn identify(&mut self, id: Option<super::wire::Text<'_>>, model: Option<super::wire::Text<'_>>) {
-        for (known, given) in [(&mut self.reply.id, id), (&mut self.reply.model, model)] {
-            if known.is_none() {
-                *known = given.map(|text| text.into_string()).filter(|text| !text.is_empty());
-            }
         }
     }
 }

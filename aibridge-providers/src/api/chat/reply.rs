@@ -8,7 +8,7 @@ use super::usage::Usage;
 use crate::{
     api::{
         ProviderError, ToolCall, UsageSource,
-        observer::Sink,
+        sink::Sink,
         wire::{Text, is_done, lenient, tool_input},
     },
     sse::Event,

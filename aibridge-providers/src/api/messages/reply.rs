@@ -5,7 +5,7 @@ use super::usage::Usage;
 use crate::{
     api::{
         ProviderError, ToolCall, UsageSource,
-        observer::Sink,
+        sink::Sink,
         wire::{Text, lenient, tool_input, type_of},
     },
     sse::Event,

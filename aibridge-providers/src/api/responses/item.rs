@@ -3,7 +3,7 @@ use serde_json::{Value, value::RawValue};
 
 use crate::api::{
     ToolCall,
-    observer::Sink,
+    sink::Sink,
     wire::{Text, lenient, tool_input},
 };
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::{
         ProviderError, UsageSource,
-        observer::Sink,
+        sink::Sink,
         wire::{Text, lenient, type_of},
     },
     sse::Event,
