@@ -189,7 +189,7 @@ impl Interception {
     }
 
     /// The gateway refused, or failed.
-    pub(super) fn refused(&self, outcome: Outcome, refusal: &Refusal) {
+    pub(crate) fn refused(&self, outcome: Outcome, refusal: &Refusal) {
         self.status(refusal.reason.status().as_u16());
         self.ended(outcome, Some((refusal.reason.as_str().to_owned(), refusal.message.clone())));
     }

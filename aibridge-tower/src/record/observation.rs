@@ -210,7 +210,6 @@ impl Observation {
     }
 }
 
-/// What the client and the record are told of a stream that stopped early.
 fn report(interception: &Interception, found: Vec<Observed>, reply: &Reply) {
     for observed in found {
         interception.observed(observed, reply.id.as_deref());

@@ -1,9 +1,10 @@
 //! The rounds of a blocking reply.
 
-use aibridge_providers::api::{
-    Api, Refusal,
-    tools::{Next, Step},
+use aibridge_providers::{
+    api::tools::{Next, Step},
+    json::Document,
 };
+use aibridge_store::record::Outcome;
 use bytes::Bytes;
 use http::{Response, header, response::Parts};
 use http_body::Body;
@@ -12,7 +13,7 @@ use tower_service::Service;
 
 use super::{
     ResponseBody,
-    round::{call, plain},
+    round::{call, plain, unreadable},
     turn::{self, Turn},
     watch::Watch,
 };
@@ -20,6 +21,7 @@ use crate::{
     BoxError,
     collect::{Collect, CollectError},
     parse::AiBody,
+    record::INTERCEPTION_ID,
     refuse,
 };
 
@@ -98,8 +100,9 @@ where
                         return Ok(Response::from_parts(next, ResponseBody::inner(body)));
                     }
                     let received = Collect::new(body, LIMIT).await.ok();
-                    let Some(reply) = received.and_then(|received| plain(&next.headers, received)) else {
-                        return Ok(refused(turn.api(), turn.ended_unread(), next));
+                    let reply = received.and_then(|received| plain(&next.headers, received));
+                    let Some(reply) = reply.filter(|reply| Document::parse(reply.clone()).is_ok()) else {
+                        return Ok(refused(&turn, next));
                     };
                     step = turn.exchange.reply(reply);
                     continue;
@@ -113,10 +116,17 @@ where
     }
 }
 
-/// A reply that is none of the provider's, in the place of that with this head.
-fn refused<S, B>(api: Api, refusal: Refusal, instead_of: Parts) -> Response<ResponseBody<S, B>> {
-    let bytes = api.format().body(&refusal);
-    let mut response = refuse::response::<Empty<Bytes>>(api.format(), refusal);
+/// A refusal in the place of a reply with this head, which cannot be read.
+fn refused<S, B>(turn: &Turn<S>, mut instead_of: Parts) -> Response<ResponseBody<S, B>> {
+    let (format, refusal) = (turn.api().format(), unreadable());
+    if let Some(interception) = &turn.runner.interception {
+        interception.refused(Outcome::Truncated, &refusal);
+    }
+    let bytes = format.body(&refusal);
+    let mut response = refuse::response::<Empty<Bytes>>(format, refusal);
+    if let Some(id) = instead_of.headers.remove(INTERCEPTION_ID) {
+        response.headers_mut().insert(INTERCEPTION_ID, id);
+    }
     response.extensions_mut().extend(instead_of.extensions);
     response.map(|_| ResponseBody::whole(bytes))
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use aibridge_providers::{api::tools::Next, encoding::StreamDecoder};
+use aibridge_store::record::Outcome;
 use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
@@ -98,8 +99,9 @@ where
                         }
                         None => Err(Frame::data(Bytes::new())),
                         Some(Err(_)) => {
-                            let event = broke_off(turn.as_mut().expect("a round has its turn"));
-                            source.set(Source::last(event));
+                            let turn = turn.take().expect("a round has its turn");
+                            source.set(Source::last(Bytes::new()));
+                            source.set(broke_off(turn));
                             continue;
                         }
                     };
@@ -110,10 +112,9 @@ where
                                 Some(decoder) => match decoder.feed(&data) {
                                     Ok(plain) => plain,
                                     Err(_) => {
-                                        let mut turn = turn.take().expect("a round has its turn");
-                                        source.set(Source::last(broke_off(&mut turn)));
-                                        // Whoever records takes it for the client that has gone.
-                                        turn.ended_unread();
+                                        let turn = turn.take().expect("a round has its turn");
+                                        source.set(Source::last(Bytes::new()));
+                                        source.set(broke_off(turn));
                                         continue;
                                     }
                                 },
@@ -192,12 +193,28 @@ where
     }
 }
 
-/// The stream of a round has failed. What the client gets of it is whole events, so that an error event may follow.
-fn broke_off<S>(turn: &mut Turn<S>) -> Bytes {
+/// What follows a round whose stream has failed, and has been dropped: whoever records it knows how it ended.
+fn broke_off<S, B>(mut turn: Box<Turn<S>>) -> Source<S, B>
+where
+    S: Service<http::Request<AiBody>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let refusal = refuse::truncated();
+    match turn.outcome() {
+        // It failed behind its last event.
+        Some(Outcome::Completed) => return over(turn, Frame::data(Bytes::new())),
+        // The client has not gone.
+        Some(Outcome::ClientGone) => turn.ended_unread(&refusal),
+        _ => {}
+    }
     for call in turn.exchange.end_stream().calls {
         turn.runner.not_run(&call, "the reply broke off");
     }
-    turn.refuse(&refuse::truncated())
+    // What the client gets of a stream is whole events, so that an error event may follow.
+    Source::last(turn.refuse(&refusal))
 }
 
 impl<S, B> fmt::Debug for ResponseBody<S, B> {

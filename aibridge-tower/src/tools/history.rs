@@ -59,6 +59,10 @@ impl History {
 
     pub(super) fn find(&self, actor: Uuid, key: &str) -> Option<Arc<Kept>> {
         let found = self.kept.get(&(actor, key.to_owned()))?;
+        // What it is kept under besides has been used with it, and takes its share of the room.
+        for other in found.keys.iter().filter(|other| *other != key) {
+            self.kept.get(&(actor, other.clone()));
+        }
         self.used(actor);
         Some(found)
     }

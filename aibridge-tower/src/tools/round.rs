@@ -77,7 +77,9 @@ where
         _ => {
             // Whoever records takes it for the client that has gone.
             drop(body);
-            return Came::End(turn.refuse(&turn.ended_unread()));
+            let refusal = unreadable();
+            turn.ended_unread(&refusal);
+            return Came::End(turn.refuse(&refusal));
         }
     };
     Came::Round { turn, body, decoder }

@@ -20,7 +20,6 @@ use super::{
     answer::{Model, Runner},
     head::Head,
     layer::Settings,
-    round::unreadable,
     service::Spare,
 };
 use crate::{parse::AiBody, record::Interception};
@@ -63,14 +62,17 @@ impl<S> Turn<S> {
         self.body.api()
     }
 
-    /// The provider's reply, which has been dropped, cannot be read. Returns what the client is told.
-    pub(super) fn ended_unread(&self) -> Refusal {
-        let refusal = unreadable();
+    /// How the last round trip ended, as far as somebody records it.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        self.runner.interception.as_ref().map(|interception| interception.summary().outcome)
+    }
+
+    /// The provider's stream was dropped, because it cannot be read; the client is told of it.
+    pub(super) fn ended_unread(&self, refusal: &Refusal) {
         if let Some(interception) = &self.runner.interception {
             let error = (refusal.reason.as_str().to_owned(), refusal.message.clone());
             interception.ended(Outcome::Truncated, Some(error));
         }
-        refusal
     }
 
     /// Ends a stream with an error of the gateway's.

@@ -96,6 +96,8 @@ pub struct Exchange {
     names: Names,
     /// What has passed of a stream before.
     passed: Passed,
+    /// What was said of tool calls in an event that is still open here: others may take its end for whole sooner.
+    open: Calls,
     /// From the first reply on that may call one of the tools.
     rounds: Option<Box<dyn Dialect>>,
 }
@@ -103,7 +105,7 @@ pub struct Exchange {
 impl Exchange {
     /// Begins an exchange in `api` whose request was given the tools `names`.
     pub fn new(api: Api, names: Names) -> Exchange {
-        Exchange { api, names, passed: Passed::default(), rounds: None }
+        Exchange { api, names, passed: Passed::default(), open: Calls::OnlyText, rounds: None }
     }
 
     fn rounds(&mut self) -> &mut dyn Dialect {
@@ -127,10 +129,13 @@ impl Exchange {
         if self.passes(&bytes, calls) {
             return bytes;
         }
-        match &mut self.rounds {
-            Some(rounds) => rounds.feed(bytes),
-            None => self.take(bytes, calls < Calls::Named),
+        if let Some(rounds) = &mut self.rounds {
+            return rounds.feed(bytes);
         }
+        let calls = calls.max(self.open);
+        let shown = self.take(bytes, calls < Calls::Named);
+        self.open = if self.passed.has_open() { calls } else { Calls::OnlyText };
+        shown
     }
 
     /// Whether the client gets the next bytes as they are. If so, they are taken; if not, they have to be

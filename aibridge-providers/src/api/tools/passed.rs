@@ -88,6 +88,11 @@ impl Passed {
         fits
     }
 
+    /// Whether an event has begun and not ended.
+    pub(super) fn has_open(&self) -> bool {
+        self.whole.len() > 0
+    }
+
     /// Whether the next bytes are whole events, which is not certain if it is denied.
     #[inline]
     pub(super) fn are_whole(&self, bytes: &Bytes) -> bool {

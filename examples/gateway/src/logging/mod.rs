@@ -5,9 +5,10 @@ mod sink;
 use std::fs::OpenOptions;
 
 use anyhow::Context;
+use tracing::Metadata;
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::{FilterExt, filter_fn},
+    filter::{FilterExt, LevelFilter, filter_fn},
     fmt,
     layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -26,8 +27,12 @@ pub(crate) struct Logging {
 pub(crate) fn start(log: &Log) -> anyhow::Result<Logging> {
     let filter = EnvFilter::try_new(&log.filter);
     let filter = filter.with_context(|| format!("CODER_LOG_FILTER: {:?}", log.filter))?;
-    // Whatever the filter names of them.
-    let filter = filter.and(filter_fn(|metadata| !UNHEARD.iter().any(|name| is_of(metadata.target(), name))));
+    // Whatever the filter names of them. Without the level, all would be looked at.
+    let level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
+    let heard = move |metadata: &Metadata<'_>| {
+        *metadata.level() <= level && !UNHEARD.iter().any(|name| is_of(metadata.target(), name))
+    };
+    let filter = filter.and(filter_fn(heard).with_max_level_hint(level));
     let mut sinks = Vec::new();
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
     if let Some(place) = &log.human {

@@ -156,6 +156,7 @@ async fn a_blocking_reply_that_breaks_off_or_cannot_be_read_is_an_error() {
             Script::raw().write([head, "{\"id\": \"r2\""].concat()),
             Script::json(200, "What?").field("Content-Encoding", "gzip"),
             Script::json(200, "What?").field("Content-Encoding", "unknown"),
+            Script::text(200, "What?"),
         ] {
             let rig = Rig::second(way, script).await;
             let (status, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
@@ -164,6 +165,7 @@ async fn a_blocking_reply_that_breaks_off_or_cannot_be_read_is_an_error() {
             assert!(body["error"]["message"].as_str().unwrap().starts_with("aibridge: "), "{way:?}: {body}");
             let recorded = rig.asked_twice(way).await;
             assert_eq!((recorded.outcome(), tokens(&recorded)), (End::Truncated, vec![(7, 3), (0, 0)]), "{way:?}");
+            assert_eq!(recorded.end().http_status, Some(502), "{way:?}");
         }
     }
 }

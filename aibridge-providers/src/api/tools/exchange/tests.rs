@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::{Observer, testing::read_along};
 
 #[test]
 fn in_responses_the_tools_that_a_response_was_given_are_taken_out_of_it_and_reading_goes_on_from_the_original() {
@@ -59,4 +60,30 @@ fn texts_of_responses_pass_without_being_kept() {
         assert_eq!(exchange.pass(event.clone(), Calls::OnlyText).as_ptr(), event.as_ptr());
     }
     assert!(exchange.rounds.is_none(), "too much was kept");
+}
+
+#[test]
+fn tools_are_taken_out_of_responses_wherever_a_stream_is_split_and_however_its_lines_end() {
+    let tools = r#"[{"type":"function","name":"bmcp_a"}]"#;
+    let response = format!(r#"{{"type":"response.created","response":{{"id":"r","tools":{tools},"output":[]}}}}"#);
+    let text = r#"{"type":"response.output_text.delta","delta":"x"}"#;
+    for end in ["\n", "\r\n", "\r"] {
+        let stream = format!("data: {response}\n\ndata: {text}\n\ndata: {text}\n\n").replace('\n', end);
+        for (at, next) in (0..stream.len()).flat_map(|at| [(at, at + 1), (at, stream.len())]) {
+            let mut observer = Observer::streaming(Api::Responses);
+            let mut exchange = Exchange::new(Api::Responses, Names::from_iter(["bmcp_a".to_owned()]));
+            let mut shown = Vec::new();
+            for piece in [&stream[..at], &stream[at..next], &stream[next..]] {
+                let piece = Bytes::copy_from_slice(piece.as_bytes());
+                shown.extend_from_slice(&read_along(&mut observer, &mut exchange, piece));
+            }
+            let Next::End(finish) = exchange.end_stream().next else { panic!("no call") };
+            shown.extend_from_slice(&finish.bytes);
+            assert_eq!(
+                String::from_utf8_lossy(&shown),
+                stream.replace(tools, "[]"),
+                "{end:?} split at {at} and {next}"
+            );
+        }
+    }
 }
