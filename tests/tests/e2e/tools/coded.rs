@@ -196,3 +196,23 @@ async fn a_compressed_stream_that_breaks_off_ends_with_an_error_event_as_a_plain
         }
     }
 }
+
+#[tokio::test]
+async fn a_compressed_stream_that_fails_behind_its_last_event_is_whole() {
+    for way in ways().filter(|way| way.streamed) {
+        for coding in CODINGS {
+            let rig = Rig::new(&[("look", Does::Echoes)]).await;
+            for says in [Says::calls("r1", CALLS), Says::text("r2", "It is so.")] {
+                let body = coding.1(&plain(way, &says));
+                rig.provider.reply(Script::sse().field("Content-Encoding", coding.0).write(body).cut());
+            }
+            let (status, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
+            let seen = read(way.endpoint, true, &body);
+            let expected = (200, "Let me see. It is so.", None);
+            assert_eq!((status, seen.text.as_str(), seen.error.as_deref()), expected, "{way:?} in {}", coding.0);
+            assert!(!String::from_utf8_lossy(&body).contains("aibridge: "), "{way:?} in {}", coding.0);
+            let recorded = rig.recorded().await;
+            assert_eq!((recorded.outcome(), tools(&recorded).len()), (End::Completed, 1), "{way:?} in {}", coding.0);
+        }
+    }
+}
