@@ -101,7 +101,7 @@ where
                         Some(Err(_)) => {
                             let turn = turn.take().expect("a round has its turn");
                             source.set(Source::last(Bytes::new()));
-                            source.set(broke_off(turn));
+                            source.set(Source::broke_off(turn));
                             continue;
                         }
                     };
@@ -114,7 +114,7 @@ where
                                     Err(_) => {
                                         let turn = turn.take().expect("a round has its turn");
                                         source.set(Source::last(Bytes::new()));
-                                        source.set(broke_off(turn));
+                                        source.set(Source::broke_off(turn));
                                         continue;
                                     }
                                 },
@@ -125,7 +125,7 @@ where
                             }
                             return Poll::Ready(Some(Ok(Frame::data(shown))));
                         }
-                        Err(rest) => over(turn.take().expect("a round has its turn"), rest),
+                        Err(rest) => Source::over(turn.take().expect("a round has its turn"), rest),
                     }
                 }
                 SourceProj::Between { work } => match ready!(work.as_mut().poll(cx)) {
@@ -163,8 +163,7 @@ where
     }
 }
 
-/// What follows a round whose stream has ended. `rest` is its trailers, if it has any.
-fn over<S, B>(mut turn: Box<Turn<S>>, rest: Frame<Bytes>) -> Source<S, B>
+impl<S, B> Source<S, B>
 where
     S: Service<http::Request<AiBody>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
@@ -172,49 +171,45 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let step = turn.exchange.end_stream();
-    let calls = step.calls;
-    match step.next {
-        Next::End(finish) => {
-            for call in &calls {
-                turn.runner.not_run(call, "the reply broke off");
+    /// What follows a round whose stream has ended. `rest` is its trailers, if it has any.
+    fn over(mut turn: Box<Turn<S>>, rest: Frame<Bytes>) -> Self {
+        let step = turn.exchange.end_stream();
+        let calls = step.calls;
+        match step.next {
+            Next::End(finish) => {
+                for call in &calls {
+                    turn.runner.not_run(call, "the reply broke off");
+                }
+                let trailers = rest.is_trailers().then_some(rest);
+                Source::Last { bytes: turn.end(finish), error: None, trailers }
             }
-            let trailers = rest.is_trailers().then_some(rest);
-            Source::Last { bytes: turn.end(finish), error: None, trailers }
-        }
-        Next::Again if turn.is_exhausted() => {
-            for call in &calls {
-                turn.runner.not_run(call, LIMIT);
+            Next::Again if turn.is_exhausted() => {
+                for call in &calls {
+                    turn.runner.not_run(call, LIMIT);
+                }
+                Source::last(turn.cut_short())
             }
-            Source::last(turn.cut_short())
+            Next::Finish => Source::Between { work: Box::pin(go_on(turn, calls, true)) },
+            _ => Source::Between { work: Box::pin(go_on(turn, calls, false)) },
         }
-        Next::Finish => Source::Between { work: Box::pin(go_on(turn, calls, true)) },
-        _ => Source::Between { work: Box::pin(go_on(turn, calls, false)) },
     }
-}
 
-/// What follows a round whose stream has failed, and has been dropped: whoever records it knows how it ended.
-fn broke_off<S, B>(mut turn: Box<Turn<S>>) -> Source<S, B>
-where
-    S: Service<http::Request<AiBody>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    let refusal = refuse::truncated();
-    match turn.outcome() {
-        // It failed behind its last event.
-        Some(Outcome::Completed) => return over(turn, Frame::data(Bytes::new())),
-        // The client has not gone.
-        Some(Outcome::ClientGone) => turn.ended_unread(&refusal),
-        _ => {}
+    /// What follows a round whose stream has failed, and has been dropped: whoever records it knows how it ended.
+    fn broke_off(mut turn: Box<Turn<S>>) -> Self {
+        let refusal = refuse::truncated();
+        match turn.outcome() {
+            // It failed behind its last event.
+            Some(Outcome::Completed) => return Source::over(turn, Frame::data(Bytes::new())),
+            // The client has not gone.
+            Some(Outcome::ClientGone) => turn.ended_unread(&refusal),
+            _ => {}
+        }
+        for call in turn.exchange.end_stream().calls {
+            turn.runner.not_run(&call, "the reply broke off");
+        }
+        // What the client gets of a stream is whole events, so that an error event may follow.
+        Source::last(turn.refuse(&refusal))
     }
-    for call in turn.exchange.end_stream().calls {
-        turn.runner.not_run(&call, "the reply broke off");
-    }
-    // What the client gets of a stream is whole events, so that an error event may follow.
-    Source::last(turn.refuse(&refusal))
 }
 
 impl<S, B> fmt::Debug for ResponseBody<S, B> {

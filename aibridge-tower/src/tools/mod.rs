@@ -10,7 +10,7 @@
 //!
 //! It stands outside [`Record`](crate::record), which so sees every round trip with the provider as one interception.
 //! Each injected call is recorded on it, with what came of it. `Record` reads the events of a stream, and says as long as
-//! that is certain that no tool is called in them: those pass with nothing but a copy. Without it they are searched for
+//! that is certain that no tool is called in them: those pass with a copy at most. Without it they are searched for
 //! the tools' names.
 //!
 //! ```no_run
