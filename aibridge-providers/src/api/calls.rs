@@ -1,4 +1,4 @@
-/// What is certain about tool calls in a stream, from what an [`Observer`](super::Observer) has read of it.
+/// What is certain about tool calls in a reply, from what an [`Observer`](super::Observer) has read of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(clippy::exhaustive_enums, reason = "each step is less certain than the one before")]
 pub enum Calls {

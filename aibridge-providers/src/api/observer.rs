@@ -144,6 +144,8 @@ impl Observer {
             }
             State::Document { kept, .. } if kept.length == 0 => {}
             State::Document { api, kept } => {
+                // Until something in it says otherwise.
+                (*sink.may_call, *sink.calls) = (false, Calls::Absent);
                 let read = match api {
                     Api::Messages => messages::Reader::document(kept.whole(), &mut sink),
                     Api::Chat => chat::Reader::document(kept.whole(), &mut sink),
@@ -163,7 +165,8 @@ impl Observer {
         &self.reply
     }
 
-    /// What is certain about tool calls in the stream so far. Of a blocking reply nothing is.
+    /// What is certain about tool calls in the reply so far. Of a blocking one nothing is before it has been
+    /// [finished](Observer::finish).
     ///
     /// ```
     /// use aibridge_providers::api::{Api, Calls, Observer};

@@ -1,24 +1,21 @@
-use std::{
-    ops::Range,
-    sync::{Arc, OnceLock},
-};
+use std::{ops::Range, sync::OnceLock};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::{Document, Value};
 
-/// A document with changes that are not written out: the rest of it stays where it is. Cheap to clone.
+/// A document with changes that are not written out: the rest of it stays where it is.
 ///
 /// A conversation of many megabytes is sent with a few bytes more than it came with; [`Spliced::piece`] gives these bytes
 /// without a copy. Whoever needs it in one piece has it from [`Spliced::document`], at the cost of one for each change.
 #[derive(Clone, Debug)]
-pub struct Spliced(Arc<Splices>);
-
-#[derive(Clone, Debug)]
-struct Splices {
+pub struct Spliced {
     before: Document,
     /// In the order of their places, which do not overlap.
-    changes: Vec<Change>,
+    changes: SmallVec<[Change; 1]>,
+    /// How many bytes it has with them.
+    len: usize,
     written: OnceLock<Document>,
 }
 
@@ -34,12 +31,13 @@ struct Change {
 impl Spliced {
     /// `document` as it is.
     pub fn new(document: &Document) -> Spliced {
-        Spliced(Arc::new(Splices { before: document.clone(), changes: Vec::new(), written: OnceLock::new() }))
+        let len = document.bytes().len();
+        Spliced { before: document.clone(), changes: SmallVec::new(), len, written: OnceLock::new() }
     }
 
     /// The document without the changes.
     pub fn before(&self) -> &Document {
-        &self.0.before
+        &self.before
     }
 
     /// With `text` in the place of `span`, which is a top-level member's value or lies inside of it, and in which nothing
@@ -59,24 +57,24 @@ impl Spliced {
     /// With a further top-level member: a comma, the key, which needs no escapes, a colon and the value.
     pub(crate) fn with_member(self, member: &Bytes) -> Spliced {
         let inside = self.before().inside(&self.before().span(self.before().root()));
-        let is_first = inside.is_empty() && !self.0.changes.iter().any(|change| change.is_member);
+        let is_first = inside.is_empty() && !self.changes.iter().any(|change| change.is_member);
         let (span, text) = (inside.end..inside.end, member.slice(usize::from(is_first)..));
         self.with(Change { span, text, is_member: true })
     }
 
     fn with(mut self, change: Change) -> Spliced {
-        let splices = Arc::make_mut(&mut self.0);
+        self.len = self.len + change.text.len() - change.span.len();
         // At one position, what is inserted comes before what is replaced.
         let place = |change: &Change| (change.span.start, change.span.end);
-        let at = splices.changes.partition_point(|other| place(other) <= place(&change));
-        splices.changes.insert(at, change);
-        splices.written = OnceLock::new();
+        let at = self.changes.partition_point(|other| place(other) <= place(&change));
+        self.changes.insert(at, change);
+        self.written = OnceLock::new();
         self
     }
 
     /// The document in one piece.
     pub fn document(&self) -> &Document {
-        let Splices { before, changes, written } = &*self.0;
+        let Spliced { before, changes, written, .. } = self;
         written.get_or_init(|| {
             // Members go to the end, and the last value first, so that what is still to be changed stays in its place.
             let members = changes.iter().filter(|change| change.is_member);
@@ -89,10 +87,7 @@ impl Spliced {
     /// How many bytes [`Spliced::document`] has.
     #[expect(clippy::len_without_is_empty, reason = "a document has at least its braces")]
     pub fn len(&self) -> usize {
-        let Splices { before, changes, .. } = &*self.0;
-        let added: usize = changes.iter().map(|change| change.text.len()).sum();
-        let removed: usize = changes.iter().map(|change| change.span.len()).sum();
-        before.bytes().len() + added - removed
+        self.len
     }
 
     /// The bytes of [`Spliced::document`] from the offset `from` on, as many as there are in one piece. Only at the end there
@@ -102,7 +97,7 @@ impl Spliced {
     ///
     /// If `from` is greater than [`Spliced::len`].
     pub fn piece(&self, from: usize) -> Bytes {
-        let Splices { before, changes, written } = &*self.0;
+        let Spliced { before, changes, written, .. } = self;
         if let Some(written) = written.get() {
             return written.bytes().slice(from..);
         }

@@ -1,6 +1,6 @@
 //! What is sent to Bedrock.
 
-use std::{mem, sync::Arc, time::SystemTime};
+use std::{borrow::Cow, mem, sync::Arc, time::SystemTime};
 
 use aibridge_providers::{
     api::{Reason, Refusal},
@@ -59,7 +59,7 @@ impl Plan {
             self.settle_headers(request);
             return Ok(Vec::new());
         }
-        let Some(document) = request.body().outgoing() else {
+        let Some(document) = request.body().outgoing().map(Cow::into_owned) else {
             let message = "aibridge: a layer left a body that is no json object";
             return Err(Refusal::new(Reason::Internal, message));
         };

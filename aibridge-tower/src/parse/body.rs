@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     convert::Infallible,
     pin::Pin,
     sync::Arc,
@@ -20,20 +21,24 @@ use http_body::{Body, Frame, SizeHint};
 /// As a [`Body`] it yields the bytes that go upstream: those the client sent, unless [`AiBody::edit`] replaced them.
 #[derive(Clone, Debug)]
 pub struct AiBody {
-    bytes: Bytes,
-    edited: Option<Edited>,
+    understood: Arc<Understood>,
+    edit: Option<Arc<Edit>>,
     /// How much of it has been sent.
     sent: usize,
-    /// The tools that were added, if any were.
-    injected: Option<Names>,
-    understood: Arc<Understood>,
 }
 
-/// What an edit left in the place of the client's body.
-#[derive(Clone, Debug)]
+/// What goes upstream in the place of what the client sent.
+#[derive(Debug)]
+struct Edit {
+    body: Edited,
+    /// The tools that were added, if any were.
+    injected: Option<Names>,
+}
+
+#[derive(Debug)]
 enum Edited {
     /// The bytes are something else.
-    Unread,
+    Unread(Bytes),
     /// What the client sent, with changes.
     Spliced(Spliced),
 }
@@ -41,17 +46,17 @@ enum Edited {
 #[derive(Debug)]
 struct Understood {
     api: Api,
+    bytes: Bytes,
     document: Document,
     facts: Facts,
     caller: Caller,
-    received: u64,
 }
 
 impl AiBody {
-    /// A body of `received` bytes, which decode to `document`.
+    /// A body of the bytes `received`, which decode to `document`.
     pub fn new(api: Api, received: Bytes, document: Document, facts: Facts, caller: Caller) -> AiBody {
-        let understood = Understood { api, document, facts, caller, received: received.len() as u64 };
-        AiBody { bytes: received, edited: None, sent: 0, injected: None, understood: Arc::new(understood) }
+        let understood = Understood { api, bytes: received, document, facts, caller };
+        AiBody { understood: Arc::new(understood), edit: None, sent: 0 }
     }
 
     /// The API being spoken.
@@ -71,26 +76,26 @@ impl AiBody {
 
     /// The body as JSON, decoded, as it goes upstream: what a further edit has to begin with. `None` if an edit left
     /// something else. Costs a pass over a body that was edited as bytes.
-    pub fn outgoing(&self) -> Option<Document> {
-        match &self.edited {
-            None => Some(self.understood.document.clone()),
-            Some(Edited::Spliced(spliced)) => Some(spliced.document().clone()),
-            Some(Edited::Unread) => Document::parse(self.bytes.clone()).ok(),
+    pub fn outgoing(&self) -> Option<Cow<'_, Document>> {
+        match self.edited() {
+            None => Some(Cow::Borrowed(&self.understood.document)),
+            Some(Edited::Spliced(spliced)) => Some(Cow::Borrowed(spliced.document())),
+            Some(Edited::Unread(bytes)) => Document::parse(bytes.clone()).ok().map(Cow::Owned),
         }
     }
 
     /// The same with the changes made to it, to which others can be added.
     pub(crate) fn spliced(&self) -> Option<Spliced> {
-        match &self.edited {
+        match self.edited() {
             Some(Edited::Spliced(spliced)) => Some(spliced.clone()),
-            _ => self.outgoing().as_ref().map(Spliced::new),
+            _ => self.outgoing().as_deref().map(Spliced::new),
         }
     }
 
     /// The tools that were added to it: whoever adds them records their calls, and [`Record`](crate::record::Record) does
     /// not.
     pub fn injected(&self) -> Option<&Names> {
-        self.injected.as_ref()
+        self.edit.as_ref()?.injected.as_ref()
     }
 
     /// The coding agent.
@@ -100,46 +105,53 @@ impl AiBody {
 
     /// The bytes that go upstream. Costs a copy where [`AiBody::splice`] has changed something.
     pub fn bytes(&self) -> &Bytes {
-        match &self.edited {
+        match self.edited() {
+            None => &self.understood.bytes,
+            Some(Edited::Unread(bytes)) => bytes,
             Some(Edited::Spliced(spliced)) => spliced.document().bytes(),
-            _ => &self.bytes,
         }
     }
 
     /// The size of the body as the client sent it, before any decoding.
     pub fn received(&self) -> u64 {
-        self.understood.received
+        self.understood.bytes.len() as u64
     }
 
     /// Sends `bytes`, plain JSON, in the place of `request`'s body; any content coding goes.
     pub fn edit(request: &mut Request<AiBody>, bytes: Bytes) {
-        request.body_mut().bytes = bytes;
-        AiBody::edited(request, Edited::Unread);
+        AiBody::replace(request, Edited::Unread(bytes), None);
     }
 
     /// The same with a document that was changed: it is sent in pieces, without a copy.
     pub fn splice(request: &mut Request<AiBody>, document: Spliced) {
-        AiBody::edited(request, Edited::Spliced(document));
+        AiBody::replace(request, Edited::Spliced(document), None);
     }
 
     /// The same with a document to which the tools `names` were added.
     pub fn inject(request: &mut Request<AiBody>, document: Spliced, names: Names) {
-        request.body_mut().injected = Some(names);
-        AiBody::splice(request, document);
+        AiBody::replace(request, Edited::Spliced(document), Some(names));
     }
 
-    fn edited(request: &mut Request<AiBody>, edited: Edited) {
-        request.body_mut().edited = Some(edited);
+    /// Tools that were added before stay added.
+    fn replace(request: &mut Request<AiBody>, edited: Edited, injected: Option<Names>) {
+        let body = request.body_mut();
+        let injected = injected.or_else(|| body.injected().cloned());
+        body.edit = Some(Arc::new(Edit { body: edited, injected }));
         if request.headers().contains_key(header::CONTENT_ENCODING) {
             headers::keep(request.headers_mut(), |name| *name != header::CONTENT_ENCODING);
         }
     }
 
+    fn edited(&self) -> Option<&Edited> {
+        self.edit.as_ref().map(|edit| &edit.body)
+    }
+
     /// How many bytes are still to be sent.
     fn rest(&self) -> usize {
-        let length = match &self.edited {
+        let length = match self.edited() {
+            None => self.understood.bytes.len(),
+            Some(Edited::Unread(bytes)) => bytes.len(),
             Some(Edited::Spliced(spliced)) => spliced.len(),
-            _ => self.bytes.len(),
         };
         length - self.sent
     }
@@ -150,15 +162,12 @@ impl Body for AiBody {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = match &self.edited {
+        let piece = match self.edited() {
+            None => self.understood.bytes.slice(self.sent..),
+            Some(Edited::Unread(bytes)) => bytes.slice(self.sent..),
             Some(Edited::Spliced(spliced)) => spliced.piece(self.sent),
-            _ => self.bytes.slice(self.sent..),
         };
         self.sent += piece.len();
-        if self.rest() == 0 {
-            // The bytes are kept no longer than it takes to send them.
-            (self.bytes, self.edited, self.sent) = (Bytes::new(), None, 0);
-        }
         Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
     }
 

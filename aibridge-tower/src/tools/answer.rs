@@ -1,6 +1,6 @@
 //! One call of an injected tool.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use aibridge_mcp::{Content, Listed, Outcome, Toolbox};
 use aibridge_providers::api::tools::{Answer, Call, Part};
@@ -16,11 +16,11 @@ use crate::{
 };
 
 /// Runs calls for one request.
-pub(super) struct Runner {
-    pub(super) settings: Arc<Settings>,
+pub(super) struct Runner<'t> {
+    pub(super) settings: &'t Settings,
     pub(super) actor: Uuid,
-    pub(super) toolbox: Arc<Toolbox>,
-    pub(super) interception: Option<Interception>,
+    pub(super) toolbox: &'t Toolbox,
+    pub(super) interception: Option<&'t Interception>,
 }
 
 /// Whose model calls.
@@ -36,7 +36,7 @@ impl<'r> Model<'r> {
     }
 }
 
-impl Runner {
+impl Runner<'_> {
     /// Runs a call, and records it.
     pub(super) async fn answer(&self, call: Call, model: &Model<'_>) -> Answer {
         let Some(listed) = self.listed(&call.name) else { return self.refuse(&call, "there is no such tool") };
@@ -45,7 +45,7 @@ impl Runner {
         };
         let Model { provider, name } = model;
         self.settings.metrics.invoked(provider, name, &listed.tool.server, &listed.tool.name);
-        let mut running = Running { call: &call, listed, on: self.interception.as_ref(), begun: Instant::now() };
+        let mut running = Running { call: &call, listed, on: self.interception, begun: Instant::now() };
         let outcome = self.settings.source.call(self.actor, &listed.tool, arguments.clone()).await;
         running.done(&outcome);
         Answer {
@@ -63,7 +63,7 @@ impl Runner {
 
     /// Records a call that was not run.
     pub(super) fn not_run(&self, call: &Call, why: &str) {
-        if let Some(interception) = &self.interception {
+        if let Some(interception) = self.interception {
             interception.injected(record(call, self.listed(&call.name), Some(why), Duration::ZERO));
         }
     }

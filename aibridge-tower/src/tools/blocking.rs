@@ -4,7 +4,6 @@ use aibridge_providers::{
     api::tools::{Next, Step},
     json::Document,
 };
-use aibridge_store::record::Outcome;
 use bytes::Bytes;
 use http::{Response, header, response::Parts};
 use http_body::Body;
@@ -15,7 +14,6 @@ use super::{
     ResponseBody,
     round::{call, plain, unreadable},
     turn::{self, Turn},
-    watch::Watch,
 };
 use crate::{
     BoxError,
@@ -46,6 +44,10 @@ pub(super) fn first<S, B>(
         Ok(received) => received,
         Err(broken) => return First::Reply(broken_off(head, broken)),
     };
+    if turn.passes_whole(&head) {
+        return First::Reply(Response::from_parts(head, ResponseBody::whole(received)));
+    }
+    turn.begun(&head);
     let reply = plain(&head.headers, received.clone()).unwrap_or_default();
     match turn.exchange.reply(reply.clone()) {
         Step { calls, next: Next::End(finish), .. } if calls.is_empty() && finish.bytes == reply => {
@@ -72,24 +74,24 @@ where
         let merged = match step.next {
             Next::End(finish) => {
                 for call in &calls {
-                    turn.runner.not_run(call, "the reply broke off");
+                    turn.not_run(call, "the reply broke off");
                 }
                 turn.end(finish)
             }
             Next::Again if turn.is_exhausted() => {
                 for call in &calls {
-                    turn.runner.not_run(call, turn::LIMIT);
+                    turn.not_run(call, turn::LIMIT);
                 }
                 turn.cut_short()
             }
             Next::Finish => {
-                let watch = Watch::new(turn.runner.interception.clone());
+                let watch = turn.watch();
                 let answers = turn.run(calls).await;
                 watch.over();
                 turn.finish(&answers)
             }
             _ => {
-                let watch = Watch::new(turn.runner.interception.clone());
+                let watch = turn.watch();
                 let answers = turn.run(calls).await;
                 if let Some(request) = turn.next(&answers) {
                     let response = call(turn.service(), request).await;
@@ -119,9 +121,7 @@ where
 /// A refusal in the place of a reply with this head, which cannot be read.
 fn refused<S, B>(turn: &Turn<S>, mut instead_of: Parts) -> Response<ResponseBody<S, B>> {
     let (format, refusal) = (turn.api().format(), unreadable());
-    if let Some(interception) = &turn.runner.interception {
-        interception.refused(Outcome::Truncated, &refusal);
-    }
+    turn.refused(&refusal);
     let bytes = format.body(&refusal);
     let mut response = refuse::response::<Empty<Bytes>>(format, refusal);
     if let Some(id) = instead_of.headers.remove(INTERCEPTION_ID) {

@@ -178,14 +178,14 @@ where
         match step.next {
             Next::End(finish) => {
                 for call in &calls {
-                    turn.runner.not_run(call, "the reply broke off");
+                    turn.not_run(call, "the reply broke off");
                 }
                 let trailers = rest.is_trailers().then_some(rest);
                 Source::Last { bytes: turn.end(finish), error: None, trailers }
             }
             Next::Again if turn.is_exhausted() => {
                 for call in &calls {
-                    turn.runner.not_run(call, LIMIT);
+                    turn.not_run(call, LIMIT);
                 }
                 Source::last(turn.cut_short())
             }
@@ -205,7 +205,7 @@ where
             _ => {}
         }
         for call in turn.exchange.end_stream().calls {
-            turn.runner.not_run(&call, "the reply broke off");
+            turn.not_run(&call, "the reply broke off");
         }
         // What the client gets of a stream is whole events, so that an error event may follow.
         Source::last(turn.refuse(&refusal))

@@ -17,8 +17,7 @@ use uuid::Uuid;
 use super::{
     ResponseBody,
     blocking::{First, LIMIT, first, not_as_received, rounds},
-    layer::Settings,
-    service::Spare,
+    service::Shared,
     turn::Turn,
 };
 use crate::{
@@ -26,7 +25,6 @@ use crate::{
     collect::Collect,
     encoded::{Coding, coding, is_event_stream},
     parse::AiBody,
-    record::Interception,
 };
 
 pin_project! {
@@ -72,8 +70,7 @@ pin_project! {
 /// A request that waits for its tools.
 struct Waits<S> {
     inner: S,
-    spare: Spare<S>,
-    settings: Arc<Settings>,
+    shared: Arc<Shared<S>>,
     actor: Uuid,
     request: Request<AiBody>,
 }
@@ -89,31 +86,28 @@ where
     pub(super) fn wait(
         tools: BoxFuture<Arc<Toolbox>>,
         inner: S,
-        spare: Spare<S>,
-        settings: Arc<Settings>,
+        shared: Arc<Shared<S>>,
         actor: Uuid,
         request: Request<AiBody>,
     ) -> Self {
-        let waits = Some(Box::new(Waits { inner, spare, settings, actor, request }));
+        let waits = Some(Box::new(Waits { inner, shared, actor, request }));
         ResponseFuture { state: State::Waiting { tools, waits } }
     }
 
     pub(super) fn begin(
         inner: &mut S,
-        spare: Spare<S>,
-        settings: Arc<Settings>,
+        shared: Arc<Shared<S>>,
         actor: Uuid,
         toolbox: Arc<Toolbox>,
         request: Request<AiBody>,
     ) -> Self {
-        ResponseFuture { state: begin(inner, spare, settings, actor, toolbox, request) }
+        ResponseFuture { state: begin(inner, shared, actor, toolbox, request) }
     }
 }
 
 fn begin<S, B, R>(
     inner: &mut S,
-    spare: Spare<S>,
-    settings: Arc<Settings>,
+    shared: Arc<Shared<S>>,
     actor: Uuid,
     toolbox: Arc<Toolbox>,
     mut request: Request<AiBody>,
@@ -121,13 +115,11 @@ fn begin<S, B, R>(
 where
     S: Service<Request<AiBody>> + Clone,
 {
-    match settings.prepare(actor, &mut request, &toolbox) {
-        None => State::Calling { call: inner.call(request), turn: None },
-        Some(names) => {
-            let turn = Box::new(Turn::new(spare, settings, actor, toolbox, names, &request));
-            State::Calling { call: inner.call(request), turn: Some(turn) }
-        }
-    }
+    let turn = shared
+        .settings
+        .prepare(actor, &mut request, &toolbox)
+        .map(|names| Box::new(Turn::new(shared, actor, toolbox, names, &request)));
+    State::Calling { call: inner.call(request), turn }
 }
 
 impl<S, B> Future for ResponseFuture<S, B>
@@ -146,9 +138,8 @@ where
             let next = match state.as_mut().project() {
                 StateProj::Waiting { tools, waits } => {
                     let toolbox = ready!(tools.as_mut().poll(cx));
-                    let Waits { mut inner, spare, settings, actor, request } =
-                        *waits.take().expect("polled after completion");
-                    begin(&mut inner, spare, settings, actor, toolbox, request)
+                    let Waits { mut inner, shared, actor, request } = *waits.take().expect("polled after completion");
+                    begin(&mut inner, shared, actor, toolbox, request)
                 }
                 StateProj::Calling { call, turn } => {
                     let response = ready!(call.poll(cx))?;
@@ -160,9 +151,9 @@ where
                         Coding::Coded(decoder) => Some(decoder),
                         Coding::Plain => None,
                     };
-                    turn.begun(response.extensions().get::<Interception>().cloned());
                     let (mut head, body) = response.into_parts();
                     if is_event_stream(&head.headers) {
+                        turn.begun(&head);
                         not_as_received(&mut head);
                         let body = ResponseBody::stream(body, turn, decoder);
                         return Poll::Ready(Ok(Response::from_parts(head, body)));

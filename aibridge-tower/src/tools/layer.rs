@@ -74,7 +74,7 @@ impl<S: Clone> Layer<S> for ToolsLayer {
     type Service = Tools<S>;
 
     fn layer(&self, inner: S) -> Tools<S> {
-        Tools::new(inner, self.settings.clone().map(Arc::new))
+        Tools::new(inner, self.settings.clone())
     }
 }
 

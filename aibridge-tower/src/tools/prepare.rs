@@ -14,10 +14,9 @@ impl Settings {
     pub(super) fn prepare(&self, actor: Uuid, request: &mut Request<AiBody>, toolbox: &Toolbox) -> Option<Names> {
         let api = request.body().api();
         if self.history.has(actor) {
-            let restored = request
-                .body()
-                .outgoing()
-                .and_then(|document| tools::restore(api, &document, &mut |key| self.history.find(actor, key)));
+            let restored = request.body().outgoing();
+            let restored =
+                restored.and_then(|document| tools::restore(api, &document, &mut |key| self.history.find(actor, key)));
             if let Some(restored) = restored {
                 AiBody::edit(request, restored);
             }
@@ -26,8 +25,7 @@ impl Settings {
         if toolset.is_empty() {
             return None;
         }
-        let document = request.body().outgoing()?;
-        let injected = tools::inject(api, &document, request.body().facts(), &toolset)?;
+        let injected = tools::inject(api, &*request.body().outgoing()?, request.body().facts(), &toolset)?;
         if injected.left_out > 0 {
             let provider = request.extensions().get::<ProviderRoute>().map_or("", |route| &route.instance.name);
             tracing::warn!(provider, left_out = injected.left_out, "the provider does not take that many tools");

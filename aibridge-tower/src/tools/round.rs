@@ -11,7 +11,7 @@ use http::{HeaderMap, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{turn::Turn, watch::Watch};
+use super::turn::Turn;
 use crate::{
     BoxError,
     collect::Collect,
@@ -46,7 +46,7 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let watch = Watch::new(turn.runner.interception.clone());
+    let watch = turn.watch();
     let answers = turn.run(calls).await;
     if last {
         let bytes = turn.finish(&answers);

@@ -1,6 +1,6 @@
 use std::{
     mem,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -17,18 +17,29 @@ use crate::{BoxError, ProviderRoute, auth::Actor, parse::AiBody};
 #[derive(Clone, Debug)]
 pub struct Tools<S> {
     inner: S,
-    /// What services for further rounds are cloned from: few requests need one.
-    spare: Spare<S>,
-    settings: Option<Arc<Settings>>,
+    shared: Option<Arc<Shared<S>>>,
 }
 
-/// In a mutex, because a service need not be `Sync`.
-pub(super) type Spare<S> = Arc<Mutex<S>>;
+/// What all requests share.
+#[derive(Debug)]
+pub(super) struct Shared<S> {
+    pub(super) settings: Settings,
+    /// What services for further rounds are cloned from: few requests need one. In a mutex, because a service need not be
+    /// `Sync`.
+    spare: Mutex<S>,
+}
+
+impl<S: Clone> Shared<S> {
+    /// A service for a further round.
+    pub(super) fn service(&self) -> S {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 impl<S: Clone> Tools<S> {
-    pub(super) fn new(inner: S, settings: Option<Arc<Settings>>) -> Tools<S> {
-        let spare = Arc::new(Mutex::new(inner.clone()));
-        Tools { inner, spare, settings }
+    pub(super) fn new(inner: S, settings: Option<Settings>) -> Tools<S> {
+        let shared = settings.map(|settings| Arc::new(Shared { settings, spare: Mutex::new(inner.clone()) }));
+        Tools { inner, shared }
     }
 }
 
@@ -50,21 +61,18 @@ where
 
     fn call(&mut self, request: Request<AiBody>) -> Self::Future {
         let actor = request.extensions().get::<Actor>().map(|actor| actor.id);
-        let (settings, actor) = match (&self.settings, actor) {
-            (Some(settings), Some(actor)) if takes_tools(&request) => (settings, actor),
+        let (shared, actor) = match (&self.shared, actor) {
+            (Some(shared), Some(actor)) if takes_tools(&request) => (shared, actor),
             _ => return ResponseFuture::direct(self.inner.call(request)),
         };
-        match settings.source.known(actor) {
-            Some(toolbox) => {
-                let spare = self.spare.clone();
-                ResponseFuture::begin(&mut self.inner, spare, settings.clone(), actor, toolbox, request)
-            }
+        match shared.settings.source.known(actor) {
+            Some(toolbox) => ResponseFuture::begin(&mut self.inner, shared.clone(), actor, toolbox, request),
             None => {
-                let tools = settings.source.tools(actor);
+                let tools = shared.settings.source.tools(actor);
                 // A clone may not be ready: leave it behind, carry off the service that `poll_ready` drove.
                 let clone = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, clone);
-                ResponseFuture::wait(tools, inner, self.spare.clone(), settings.clone(), actor, request)
+                ResponseFuture::wait(tools, inner, shared.clone(), actor, request)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! One request of a client's, from its first round to its last.
 
-use std::sync::{Arc, PoisonError};
+use std::{borrow::Cow, sync::Arc};
 
 use aibridge_mcp::Toolbox;
 use aibridge_providers::{
@@ -13,22 +13,25 @@ use aibridge_providers::{
 use aibridge_store::record::Outcome;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use http::Request;
+use http::{Request, response::Parts};
 use uuid::Uuid;
 
 use super::{
     answer::{Model, Runner},
     head::Head,
-    layer::Settings,
-    service::Spare,
+    service::Shared,
+    watch::Watch,
 };
 use crate::{parse::AiBody, record::Interception};
 
 /// What stays the same while rounds go by, and what they have come to.
 pub(super) struct Turn<S> {
-    spare: Spare<S>,
+    shared: Arc<Shared<S>>,
     pub(super) exchange: Exchange,
-    pub(super) runner: Runner,
+    actor: Uuid,
+    toolbox: Arc<Toolbox>,
+    /// Where it is recorded, if it is.
+    interception: Option<Interception>,
     head: Head,
     body: AiBody,
     rounds: usize,
@@ -37,8 +40,7 @@ pub(super) struct Turn<S> {
 impl<S> Turn<S> {
     /// Before the first round, with the request as it is about to be sent.
     pub(super) fn new(
-        spare: Spare<S>,
-        settings: Arc<Settings>,
+        shared: Arc<Shared<S>>,
         actor: Uuid,
         toolbox: Arc<Toolbox>,
         names: Names,
@@ -46,8 +48,7 @@ impl<S> Turn<S> {
     ) -> Turn<S> {
         let (head, body) = (Head::of(request), request.body().clone());
         let exchange = Exchange::new(body.api(), names);
-        let runner = Runner { settings, actor, toolbox, interception: None };
-        Turn { spare, exchange, runner, head, body, rounds: 0 }
+        Turn { shared, exchange, actor, toolbox, interception: None, head, body, rounds: 0 }
     }
 
     /// A service for a further round.
@@ -55,7 +56,7 @@ impl<S> Turn<S> {
     where
         S: Clone,
     {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.service()
     }
 
     pub(super) fn api(&self) -> Api {
@@ -64,14 +65,21 @@ impl<S> Turn<S> {
 
     /// How the last round trip ended, as far as somebody records it.
     pub(super) fn outcome(&self) -> Option<Outcome> {
-        self.runner.interception.as_ref().map(|interception| interception.summary().outcome)
+        self.interception.as_ref().map(|interception| interception.summary().outcome)
     }
 
     /// The provider's stream was dropped, because it cannot be read; the client is told of it.
     pub(super) fn ended_unread(&self, refusal: &Refusal) {
-        if let Some(interception) = &self.runner.interception {
+        if let Some(interception) = &self.interception {
             let error = (refusal.reason.as_str().to_owned(), refusal.message.clone());
             interception.ended(Outcome::Truncated, Some(error));
+        }
+    }
+
+    /// A reply cannot be read, and the client gets this in its place.
+    pub(super) fn refused(&self, refusal: &Refusal) {
+        if let Some(interception) = &self.interception {
+            interception.refused(Outcome::Truncated, refusal);
         }
     }
 
@@ -80,9 +88,30 @@ impl<S> Turn<S> {
         self.exchange.provider_error(refusal.reason.status().as_u16(), &self.body.api().format().body(refusal))
     }
 
-    /// The first round has been answered.
-    pub(super) fn begun(&mut self, interception: Option<Interception>) {
-        self.runner.interception = interception;
+    /// The first round has been answered with this head.
+    pub(super) fn begun(&mut self, head: &Parts) {
+        self.interception = head.extensions.get::<Interception>().cloned();
+    }
+
+    /// Whether a first reply of this head, which has been read to its end, is the client's as it is.
+    pub(super) fn passes_whole(&self, head: &Parts) -> bool {
+        let interception = head.extensions.get::<Interception>();
+        interception.is_some_and(|interception| self.exchange.passes_whole(interception.calls()))
+    }
+
+    /// Ends an interception as left by its client, unless told otherwise.
+    pub(super) fn watch(&self) -> Watch {
+        Watch::new(self.interception.clone())
+    }
+
+    /// Records a call that was not run.
+    pub(super) fn not_run(&self, call: &Call, why: &str) {
+        self.runner().not_run(call, why);
+    }
+
+    fn runner(&self) -> Runner<'_> {
+        let Turn { shared, actor, toolbox, interception, .. } = self;
+        Runner { settings: &shared.settings, actor: *actor, toolbox, interception: interception.as_ref() }
     }
 
     /// Whether the client gets the next bytes of a stream as they are. If so, they are taken.
@@ -97,21 +126,21 @@ impl<S> Turn<S> {
 
     /// What whoever records has read of tool calls in the stream.
     fn calls(&self) -> Calls {
-        self.runner.interception.as_ref().map_or(Calls::Possible, Interception::calls)
+        self.interception.as_ref().map_or(Calls::Possible, Interception::calls)
     }
 
     /// Whether the model has been told that there are no more rounds.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.rounds > self.runner.settings.max_rounds
+        self.rounds > self.shared.settings.max_rounds
     }
 
     /// Runs the calls of a reply, some at a time, and gives the answers in the order of the calls.
     pub(super) async fn run(&mut self, calls: Vec<Call>) -> Vec<Answer> {
         self.rounds += 1;
         if self.is_exhausted() {
-            return calls.into_iter().map(|call| self.runner.refuse(&call, LIMIT)).collect();
+            return calls.into_iter().map(|call| self.runner().refuse(&call, LIMIT)).collect();
         }
-        let (runner, model) = (&self.runner, &Model::of(&self.head, &self.body));
+        let (runner, model) = (&self.runner(), &Model::of(&self.head, &self.body));
         let running =
             calls.into_iter().enumerate().map(async |(place, call)| (place, runner.answer(call, model).await));
         // In whatever order they end: one that takes long must not keep the others from beginning.
@@ -126,7 +155,7 @@ impl<S> Turn<S> {
         let sent = self.sent()?;
         let bytes = self.exchange.next_request(&sent, answers);
         let mut request = self.head.request(self.body.clone());
-        if let Some(interception) = &self.runner.interception {
+        if let Some(interception) = &self.interception {
             request.extensions_mut().insert(interception.clone());
         }
         AiBody::edit(&mut request, bytes);
@@ -155,14 +184,14 @@ impl<S> Turn<S> {
     /// The end of any turn.
     pub(super) fn end(&mut self, finish: Finish) -> Bytes {
         if let Some(kept) = finish.kept {
-            self.runner.settings.history.keep(self.runner.actor, kept);
+            self.shared.settings.history.keep(self.actor, kept);
         }
         finish.bytes
     }
 
     /// The body of the last round's request. It has been parsed before it was sent, so that it is there.
     fn sent(&self) -> Option<Document> {
-        self.body.outgoing()
+        self.body.outgoing().map(Cow::into_owned)
     }
 }
 

@@ -135,6 +135,9 @@ impl Reader {
         if chunk.is_error() {
             sink.error(ProviderError::read_body(document).unwrap_or_default());
         }
+        if chunk.choices.is_none() {
+            sink.may_call();
+        }
         let mut reader = Reader { finished: true, ..Reader::default() };
         reader.chunk(chunk, sink);
         reader.finish(sink);

@@ -225,8 +225,14 @@ impl Reader {
         let message: Message<'_> = serde_json::from_slice(document)?;
         sink.identify(message.id, message.model);
         note(message.usage, UsageSource::Final, sink);
+        if message.content.is_none() {
+            sink.may_call();
+        }
         for block in message.content.into_iter().flatten() {
-            let Ok(block) = serde_json::from_str::<Block<'_>>(block.get()) else { continue };
+            let Ok(block) = serde_json::from_str::<Block<'_>>(block.get()) else {
+                sink.may_call();
+                continue;
+            };
             sink.reply.content = true;
             if let Some(part) = Part::begin(block, sink) {
                 part.end(false, sink);

@@ -113,7 +113,62 @@ fn calls_are_ruled_out_as_long_as_all_that_came_is_known_to_be_something_else() 
         events.extend([(&*call, true), ("[DONE]", true)]);
         assert_may_call(Api::Chat, &events);
     }
-    assert_eq!(Observer::blocking(Api::Chat).calls(), Calls::Possible);
+}
+
+#[test]
+fn a_blocking_reply_calls_nothing_if_all_of_it_is_known_to_be_something_else() {
+    let messages = |content: &str| format!(r#"{{"id":"m","type":"message","content":{content}}}"#);
+    let chat = |message: &str| format!(r#"{{"id":"c","choices":[{{"index":0,"message":{message}}}]}}"#);
+    let response = |tools: &str, output: &str| format!(r#"{{"id":"r","tools":{tools},"output":{output}}}"#);
+    let text = r#"[{"type":"reasoning","summary":[]},{"type":"message","content":[{"text":"\"function\""}]}]"#;
+    for (api, reply, expected) in [
+        (Api::Messages, messages("[]"), Calls::Absent),
+        (
+            Api::Messages,
+            messages(r#"[{"type":"thinking","thinking":"x"},{"type":"text","text":"tool_use"}]"#),
+            Calls::Absent,
+        ),
+        (Api::Messages, messages(r#"[{"type":"text","text":"x"},{"type":"tool_use","name":"n"}]"#), Calls::Possible),
+        (Api::Messages, messages(r#"[{"type":"something_new"}]"#), Calls::Possible),
+        (Api::Messages, messages("[7]"), Calls::Possible),
+        (Api::Messages, messages(r#"{"type":"tool_use"}"#), Calls::Possible),
+        (Api::Messages, r#"{"content":[],"content":[{"type":"tool_use"}]}"#.to_owned(), Calls::Possible),
+        (Api::Messages, "{}".to_owned(), Calls::Possible),
+        (Api::Chat, chat(r#"{"content":"\"tool_calls\"","tool_calls":[]}"#), Calls::Absent),
+        (Api::Chat, chat(r#"{"content":"x","tool_calls":null}"#), Calls::Absent),
+        (Api::Chat, chat(r#"{"tool_calls":[{"id":"t"}]}"#), Calls::Possible),
+        (Api::Chat, chat("7"), Calls::Possible),
+        (Api::Chat, r#"{"choices":{"message":{"tool_calls":[{}]}}}"#.to_owned(), Calls::Possible),
+        (Api::Chat, r#"{"choices":[{"index":1,"message":{}}]}"#.to_owned(), Calls::Possible),
+        (Api::Chat, "{}".to_owned(), Calls::Possible),
+        (Api::Responses, response("[]", text), Calls::Absent),
+        (Api::Responses, response("null", "[]"), Calls::Absent),
+        (Api::Responses, response(r#"[{"type":"web_search"}]"#, text), Calls::Absent),
+        (Api::Responses, response(r#"[{"type":"function","name":"n"}]"#, text), Calls::Named),
+        (Api::Responses, response(r#"[{"type":"\u0066unction","name":"n"}]"#, text), Calls::Named),
+        (Api::Responses, response("[]", r#"[{"type":"function_call"}]"#), Calls::Possible),
+        (Api::Responses, response("[]", r#"[{"type":"message"},7]"#), Calls::Possible),
+        (Api::Responses, response("[]", "7"), Calls::Possible),
+        (Api::Responses, r#"{"tools":[],"tools":[{"type":"function"}],"output":[]}"#.to_owned(), Calls::Possible),
+        (Api::Responses, r#"{"tools":[]}"#.to_owned(), Calls::Possible),
+        (Api::Responses, "{".to_owned(), Calls::Possible),
+    ] {
+        for size in [1, 7, reply.len()] {
+            let mut observer = Observer::blocking(api);
+            for piece in reply.as_bytes().chunks(size) {
+                observer.feed(&Bytes::copy_from_slice(piece), &mut unreported);
+                assert_eq!(observer.calls(), Calls::Possible, "not over: {reply}");
+            }
+            observer.finish(&mut unreported);
+            assert_eq!(observer.calls(), expected, "{reply}");
+        }
+    }
+    for (api, size) in [(Api::Chat, 0), (Api::Messages, MAX_DOCUMENT + 1)] {
+        let mut observer = Observer::blocking(api);
+        observer.feed(&vec![b' '; size].into(), &mut unreported);
+        observer.finish(&mut unreported);
+        assert_eq!(observer.calls(), Calls::Possible, "{size}");
+    }
 }
 
 #[test]

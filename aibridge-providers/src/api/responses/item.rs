@@ -1,6 +1,7 @@
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
+use super::kind::is_text_item;
 use crate::api::{
     ToolCall,
     sink::Sink,
@@ -59,6 +60,11 @@ struct Part<'a> {
 }
 
 impl Item<'_> {
+    /// Whether it is text, and no call.
+    pub(super) fn is_text(&self) -> bool {
+        self.kind.as_ref().is_some_and(|kind| is_text_item(&kind.0))
+    }
+
     /// Reports what is recorded of the item.
     pub(super) fn report(self, sink: &mut Sink<'_>) {
         let kind = self.kind.as_ref().map(|kind| &*kind.0).unwrap_or_default();

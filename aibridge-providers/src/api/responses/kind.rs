@@ -25,18 +25,31 @@ pub(super) fn calls(kind: &str, data: &[u8]) -> Calls {
         "response.output_item.added" | "response.output_item.done" => {
             let item = serde_json::from_slice::<AnyItem<'_>>(data).ok().and_then(|any| any.item);
             let kind = item.and_then(|item| type_of(item.get().as_bytes()).ok().flatten());
-            match kind.as_deref() {
-                Some("message" | "reasoning") => Calls::Absent,
+            match kind {
+                Some(kind) if is_text_item(&kind) => Calls::Absent,
                 _ => Calls::Possible,
             }
         }
         _ if holds_response(kind) => {
-            let named = FUNCTION.find(data).is_some() || has_escapes(data);
-            if named { Calls::Named } else { Calls::Absent }
+            if names_functions(data) {
+                Calls::Named
+            } else {
+                Calls::Absent
+            }
         }
         _ if is_text(kind) => Calls::OnlyText,
         _ => Calls::Possible,
     }
+}
+
+/// Whether there may be a tool's definition, or a call, of the kind that can be injected.
+pub(super) fn names_functions(json: &[u8]) -> bool {
+    FUNCTION.find(json).is_some() || has_escapes(json)
+}
+
+/// Whether an output item of that type is text, and no call.
+pub(super) fn is_text_item(kind: &str) -> bool {
+    matches!(kind, "message" | "reasoning")
 }
 
 /// Whether the event holds the response.

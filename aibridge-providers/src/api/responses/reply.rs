@@ -5,12 +5,12 @@ use serde_json::value::RawValue;
 
 use super::{
     item::Item,
-    kind::{calls, is_terminal},
+    kind::{calls, is_terminal, names_functions},
     usage::Usage,
 };
 use crate::{
     api::{
-        ProviderError, UsageSource,
+        Calls, ProviderError, UsageSource,
         sink::Sink,
         wire::{Text, lenient, type_of},
     },
@@ -51,6 +51,9 @@ struct Response<'a> {
     background: Option<bool>,
     #[serde(borrow, default, deserialize_with = "lenient")]
     output: Option<Vec<&'a RawValue>>,
+    /// The request's.
+    #[serde(borrow, default)]
+    tools: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "lenient")]
     usage: Option<Usage>,
     #[serde(borrow, default, deserialize_with = "lenient")]
@@ -143,18 +146,27 @@ impl Reader {
         let status = response.status.as_ref().map(|status| &*status.0);
         sink.reply.accepted = matches!(status, Some("queued" | "in_progress"));
         let failed = status == Some("failed");
-        Reader::default().response(response, sink);
+        if response.tools.is_some_and(|tools| names_functions(tools.get().as_bytes())) {
+            sink.calls(Calls::Named);
+        }
+        if !Reader::default().response(response, sink) {
+            sink.may_call();
+        }
         if failed {
             sink.error(ProviderError { kind: "failed".to_owned(), ..ProviderError::default() });
         }
         Ok(())
     }
 
-    fn response(&mut self, response: Response<'_>, sink: &mut Sink<'_>) {
+    /// Returns whether its output is known to be text.
+    fn response(&mut self, response: Response<'_>, sink: &mut Sink<'_>) -> bool {
         sink.reply.background |= response.background == Some(true);
         sink.identify(response.id, response.model);
+        let mut is_text = response.output.is_some();
         for (index, item) in (0..).zip(response.output.into_iter().flatten()) {
-            if let Ok(item) = serde_json::from_str(item.get()) {
+            let item = serde_json::from_str::<Item<'_>>(item.get());
+            is_text &= item.as_ref().is_ok_and(Item::is_text);
+            if let Ok(item) = item {
                 sink.reply.content = true;
                 self.item(Some(index), item, sink);
             }
@@ -165,6 +177,7 @@ impl Reader {
         if let Some(error) = response.error.filter(|error| error.get() != "null") {
             sink.error(ProviderError::read(error.get()).unwrap_or_default());
         }
+        is_text
     }
 
     /// Reports an item, the first time it comes.

@@ -191,6 +191,12 @@ impl Exchange {
         self.rounds().end_stream()
     }
 
+    /// Whether a blocking reply is the client's as it is, because somebody has read it, who knows this about tool calls in
+    /// it. If not, it has to be [given](Exchange::reply).
+    pub fn passes_whole(&self, calls: Calls) -> bool {
+        self.rounds.is_none() && calls < Calls::Named
+    }
+
     /// Takes a round's blocking reply, plain.
     pub fn reply(&mut self, body: Bytes) -> Step {
         // Most replies call none of them. Such a first one is the client's as it is.
