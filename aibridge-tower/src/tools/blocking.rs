@@ -1,7 +1,10 @@
 //! The rounds of a blocking reply.
 
 use aibridge_providers::{
-    api::tools::{Next, Step},
+    api::{
+        Reason, Refusal,
+        tools::{Next, Step},
+    },
     json::Document,
 };
 use bytes::Bytes;
@@ -32,6 +35,8 @@ pub(super) enum First<S, B> {
     Reply(Response<ResponseBody<S, B>>),
     /// It has calls of ours.
     Calls(Box<Turn<S>>, Parts, Step),
+    /// It is larger than what can be read.
+    TooLarge(Box<Turn<S>>, Parts),
 }
 
 /// Takes the first round's reply.
@@ -42,8 +47,12 @@ pub(super) fn first<S, B>(
 ) -> First<S, B> {
     let received = match received {
         Ok(received) => received,
-        Err(broken) => return First::Reply(broken_off(head, broken)),
+        Err((_, CollectError::TooLarge)) => return First::TooLarge(turn, head),
+        Err((part, CollectError::Broken(error))) => {
+            return First::Reply(Response::from_parts(head, ResponseBody::broken(part, error)));
+        }
     };
+    // Whoever records has read it, which saves to do so again.
     if turn.passes_whole(&head) {
         return First::Reply(Response::from_parts(head, ResponseBody::whole(received)));
     }
@@ -104,7 +113,7 @@ where
                     let received = Collect::new(body, LIMIT).await.ok();
                     let reply = received.and_then(|received| plain(&next.headers, received));
                     let Some(reply) = reply.filter(|reply| Document::parse(reply.clone()).is_ok()) else {
-                        return Ok(refused(&turn, next));
+                        return Ok(refused(&turn, next, &unreadable()));
                     };
                     step = turn.exchange.reply(reply);
                     continue;
@@ -118,22 +127,25 @@ where
     }
 }
 
+/// A refusal in the place of a first reply with this head. The reply has been dropped.
+pub(super) async fn too_large<S, B, E>(mut turn: Box<Turn<S>>, head: Parts) -> Result<Response<ResponseBody<S, B>>, E> {
+    turn.begun(&head);
+    let message =
+        format!("aibridge: the provider's reply is larger than the {LIMIT} bytes that are searched for tool calls");
+    Ok(refused(&turn, head, &Refusal::new(Reason::ProviderTruncated, message)))
+}
+
 /// A refusal in the place of a reply with this head, which cannot be read.
-fn refused<S, B>(turn: &Turn<S>, mut instead_of: Parts) -> Response<ResponseBody<S, B>> {
-    let (format, refusal) = (turn.api().format(), unreadable());
-    turn.refused(&refusal);
-    let bytes = format.body(&refusal);
-    let mut response = refuse::response::<Empty<Bytes>>(format, refusal);
+fn refused<S, B>(turn: &Turn<S>, mut instead_of: Parts, refusal: &Refusal) -> Response<ResponseBody<S, B>> {
+    turn.refused(refusal);
+    let format = turn.api().format();
+    let bytes = format.body(refusal);
+    let mut response = refuse::response::<Empty<Bytes>>(format, refusal.clone());
     if let Some(id) = instead_of.headers.remove(INTERCEPTION_ID) {
         response.headers_mut().insert(INTERCEPTION_ID, id);
     }
     response.extensions_mut().extend(instead_of.extensions);
     response.map(|_| ResponseBody::whole(bytes))
-}
-
-/// A reply of which there is only a part.
-fn broken_off<S, B>(head: Parts, (part, error): (Bytes, CollectError)) -> Response<ResponseBody<S, B>> {
-    Response::from_parts(head, ResponseBody::broken(part, error.into()))
 }
 
 /// The head of a body that is written anew, in plain.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     ResponseBody,
-    blocking::{First, LIMIT, first, not_as_received, rounds},
+    blocking::{First, LIMIT, first, not_as_received, rounds, too_large},
     service::Shared,
     turn::Turn,
 };
@@ -168,6 +168,8 @@ where
                     match first(turn, head, received) {
                         First::Reply(response) => return Poll::Ready(Ok(response)),
                         First::Calls(turn, head, step) => State::Rounds { work: Box::pin(rounds(turn, head, step)) },
+                        // Afterwards, because whoever records takes the end of this state for the client's leaving.
+                        First::TooLarge(turn, head) => State::Rounds { work: Box::pin(too_large(turn, head)) },
                     }
                 }
                 StateProj::Rounds { work } => return work.as_mut().poll(cx),

@@ -3,7 +3,7 @@
 use aibridge_store::record::Outcome as End;
 use aibridge_tests::{Endpoint, Says, Script, events};
 
-use super::{Does, Rig, Way, read, tokens, tools, ways};
+use super::{Does, Rig, Way, read, read::json_of, tokens, tools, ways};
 use crate::fixture::Recorded;
 
 const ASK: &str = r#"{"q":"a"}"#;
@@ -54,6 +54,20 @@ impl Rig {
         assert!(seen.calls.is_empty(), "{way:?}: {seen:?}");
         let error = seen.error.unwrap_or_else(|| panic!("{way:?}: no error in {body:?}"));
         (seen.text, error)
+    }
+}
+
+#[tokio::test]
+async fn a_first_reply_that_is_too_large_to_be_searched_is_refused() {
+    for way in ways().filter(|way| !way.streamed) {
+        let rig = Rig::new(&[("look", Does::Echoes)]).await;
+        rig.provider.reply(Script::json(200, " ".repeat((64 << 20) + 1)));
+        let (status, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
+        assert_eq!(status, 502, "{way:?}");
+        let error = &json_of(&body)["error"]["message"];
+        assert!(error.as_str().unwrap().contains("larger than the 67108864 bytes"), "{way:?}: {error}");
+        let recorded = rig.recorded().await;
+        assert_eq!((recorded.outcome(), recorded.end().http_status), (End::Truncated, Some(502)), "{way:?}");
     }
 }
 
