@@ -12,11 +12,12 @@ use super::{Document, Value};
 #[derive(Clone, Debug)]
 pub struct Spliced {
     before: Document,
-    /// In the order of their places, which do not overlap.
-    changes: SmallVec<[Change; 1]>,
+    /// In the order of their places, which do not overlap. Few requests have more than two: tools, and asking for the usage.
+    changes: SmallVec<[Change; 2]>,
     /// How many bytes it has with them.
     len: usize,
-    written: OnceLock<Document>,
+    /// In one piece, once somebody needs it so: few do.
+    written: OnceLock<Box<Document>>,
 }
 
 #[derive(Clone, Debug)]
@@ -80,7 +81,9 @@ impl Spliced {
             let members = changes.iter().filter(|change| change.is_member);
             let document = members.fold(before.clone(), |document, change| document.with_member(&change.text));
             let values = changes.iter().rev().filter(|change| !change.is_member);
-            values.fold(document, |document, change| document.with_value_changed(change.span.clone(), &change.text))
+            let change =
+                |document: Document, change: &Change| document.with_value_changed(change.span.clone(), &change.text);
+            Box::new(values.fold(document, change))
         })
     }
 
