@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::api::{Observer, testing::read_along};
 
@@ -85,5 +87,101 @@ fn tools_are_taken_out_of_responses_wherever_a_stream_is_split_and_however_its_l
                 "{end:?} split at {at} and {next}"
             );
         }
+    }
+}
+
+/// What may stand in the place of a block, a choice or an item, and what may stand around them (in the place of `#`).
+const PARTS: [(Api, &[&str], &[&str]); 3] = [
+    (
+        Api::Messages,
+        &[
+            r#"{"type":"text","text":"bmcp_a"}"#,
+            r#"{"type":"thinking","thinking":"\"bmcp_a\""}"#,
+            r#"{"type":"redacted_thinking","data":"bmcp_a"}"#,
+            r#"{"type":"tool_use","id":"t","name":"bmcp_a","input":{}}"#,
+            r#"{"type":"tool_use","id":"t","name":"mine","input":{"a":"bmcp_a"}}"#,
+            r#"{"type":"tool\u005fuse","id":"t","name":"\u0062mcp_a","input":{}}"#,
+            r#"{"type":"text","type":"tool_use","id":"t","name":"bmcp_a","input":{}}"#,
+            r#"{"ty\u0070e":"tool_use","type":"text","id":"t","name":"bmcp_a","input":{}}"#,
+            r#"{"id":"t","name":"bmcp_a","input":{}}"#,
+            "[]",
+            "7",
+        ],
+        &[
+            r#"{"id":"m","content":[#],"stop_reason":"tool_use","usage":{"input_tokens":1}}"#,
+            r#"{"content":[],"content":[#]}"#,
+            r#"{"content":null,"cont\u0065nt":[#]}"#,
+            r#"{"content":{"content":[#]}}"#,
+            r#" { "x":[#] , "content" : [ # ] } "#,
+        ],
+    ),
+    (
+        Api::Chat,
+        &[
+            r#"{"index":0,"message":{"role":"assistant","content":"bmcp_a","tool_calls":[]},"finish_reason":"stop"}"#,
+            r#"{"index":0,"message":{"content":null,"tool_calls":null},"finish_reason":"stop"}"#,
+            r#"{"message":{"tool_calls":[{"id":"t","type":"function","function":{"name":"bmcp_a","arguments":"{}"}}]}}"#,
+            r#"{"message":{"tool\u005fcalls":[{"id":"t","function":{"name":"bmcp_a","arguments":"{}"}}]}}"#,
+            r#"{"message":{"tool_calls":[],"tool_calls":[{"id":"t","function":{"name":"bmcp_a","arguments":"{}"}}]}}"#,
+            r#"{"message":{},"message":{"tool_calls":[{"id":"t","function":{"name":"bmcp_a","arguments":"{}"}}]}}"#,
+            r#"{"delta":{},"message":{"tool_calls":[{"id":"t","function":{"name":"bmcp_a","arguments":"{}"}}]}}"#,
+            r#"{"message":{"tool_calls":{"id":"t","function":{"name":"bmcp_a","arguments":"{}"}}}}"#,
+            r#"{"message":{"tool_calls":[7]}}"#,
+            r#"{"index":1,"message":{"tool_calls":[{"id":"t","function":{"name":"bmcp_a","arguments":"{}"}}]}}"#,
+            r#"{"index":"0","message":{"tool_calls":[{"id":"t","function":{"name":"bmcp_a","arguments":"{}"}}]}}"#,
+            r#"{"message":"bmcp_a"}"#,
+            "7",
+        ],
+        &[
+            r#"{"id":"c","choices":[#],"usage":{"prompt_tokens":1}}"#,
+            r#"{"choices":[],"choices":[#]}"#,
+            r#"{"choices":[],"choic\u0065s":[#]}"#,
+            r#"{"choices":{"0":#}}"#,
+            r#"{"error":{"message":"bmcp_a"},"choices":[#]}"#,
+        ],
+    ),
+    (
+        Api::Responses,
+        &[
+            r#"{"type":"message","content":[{"type":"output_text","text":"bmcp_a"}]}"#,
+            r#"{"type":"reasoning","summary":[{"text":"bmcp_a"}]}"#,
+            r#"{"type":"function_call","call_id":"c","name":"bmcp_a","arguments":"{}"}"#,
+            r#"{"type":"function_call","call_id":"c","name":"mine","arguments":"bmcp_a"}"#,
+            r#"{"type":"function\u005fcall","call_id":"c","name":"bmcp_a","arguments":"{}"}"#,
+            r#"{"type":"message","type":"function_call","call_id":"c","name":"bmcp_a","arguments":"{}"}"#,
+            r#"{"type":"function","name":"bmcp_a"}"#,
+            r#"{"type":"f\u0075nction","name":"bmcp_a"}"#,
+            r#"{"type":"custom","name":"bmcp_a"}"#,
+            "7",
+        ],
+        &[
+            r#"{"id":"r","status":"completed","output":[#],"tools":[]}"#,
+            r#"{"id":"r","output":[#],"tools":[{"type":"function","name":"bmcp_a","parameters":{}}]}"#,
+            r#"{"id":"r","output":[],"tools":[#]}"#,
+            r#"{"id":"r","output":[],"t\u006fols":[#]}"#,
+            r#"{"output":[],"output":[#],"tools":null}"#,
+            r#"{"output":[],"outpu\u0074":[#]}"#,
+            r#"{"output":{"output":[#]},"tools":{}}"#,
+            r#"{"status":"incomplete","output":[#],"tool_choice":{"type":"function","name":"bmcp_a"}}"#,
+        ],
+    ),
+];
+
+proptest! {
+    #[test]
+    fn a_reply_that_passes_is_the_one_that_reading_it_gives(
+        (api, around, parts) in prop::sample::select(PARTS.as_slice()).prop_flat_map(|(api, parts, around)| {
+            (Just(api), prop::sample::select(around), prop::collection::vec(prop::sample::select(parts), 0..4))
+        }),
+    ) {
+        let reply = Bytes::from(around.replace('#', &parts.join(",")));
+        let mut observer = Observer::blocking(api);
+        observer.feed(&reply, &mut |_| ());
+        observer.finish(&mut |_| ());
+        let mut exchange = Exchange::new(api, Names::from_iter(["bmcp_a".to_owned()]));
+        let passes = exchange.passes_whole(observer.calls());
+        let read = exchange.reply(reply.clone());
+        let same = Step { calls: Vec::new(), next: Next::End(Finish { bytes: reply.clone(), kept: None }) };
+        prop_assert!(!passes || read == same, "{:?}: {:?}", reply, read);
     }
 }
