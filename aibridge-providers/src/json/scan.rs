@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use fearless_simd::{Level, Simd, dispatch};
+
 use super::{JsonError, stops::Stops};
 
 /// How deep arrays and objects may be nested; more than any agent sends, and what navigation may recurse.
@@ -31,21 +33,22 @@ pub(super) struct Count {
 ///
 /// `member` is told of each member of the value itself, if it is an object, in order.
 pub(super) fn scan(text: &[u8], member: impl FnMut(MemberSpan)) -> Result<Range<usize>, JsonError> {
-    let span = scan_syntax(text, member);
+    let span = dispatch!(Level::new(), simd => scan_syntax(simd, text, member));
     // Outside of strings anything beyond ASCII has been refused; whether strings are UTF-8 is quickest checked at once.
     let right = match span {
         Ok(_) => text.len(),
         Err(JsonError::Syntax(wrong)) => wrong,
         Err(_) => return span,
     };
-    match std::str::from_utf8(&text[..right]) {
+    match simdutf8::compat::from_utf8(&text[..right]) {
         Err(error) => Err(JsonError::Syntax(error.valid_up_to())),
         Ok(_) => span,
     }
 }
 
-fn scan_syntax(text: &[u8], mut member: impl FnMut(MemberSpan)) -> Result<Range<usize>, JsonError> {
-    let mut stops = Stops::new(text);
+#[inline(always)]
+fn scan_syntax<S: Simd>(simd: S, text: &[u8], mut member: impl FnMut(MemberSpan)) -> Result<Range<usize>, JsonError> {
+    let mut stops = Stops::new(simd, text);
     let mut stack = Stack::default();
     let start = space(text, 0);
     let mut pos = start;
@@ -172,15 +175,15 @@ fn space(text: &[u8], mut pos: usize) -> usize {
 }
 
 /// Passes the colon after a key and the whitespace around it.
-#[inline]
+#[inline(always)]
 fn colon(text: &[u8], pos: usize) -> Result<usize, JsonError> {
     let pos = space(text, pos);
     if text.get(pos) == Some(&b':') { Ok(space(text, pos + 1)) } else { Err(JsonError::Syntax(pos)) }
 }
 
 /// Passes a string with its quotes.
-#[inline]
-fn string(text: &[u8], stops: &mut Stops<'_>, start: usize) -> Result<usize, JsonError> {
+#[inline(always)]
+fn string<S: Simd>(text: &[u8], stops: &mut Stops<'_, S>, start: usize) -> Result<usize, JsonError> {
     if text.get(start) != Some(&b'"') {
         return Err(JsonError::Syntax(start));
     }

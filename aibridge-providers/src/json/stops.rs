@@ -2,7 +2,12 @@
 //!
 //! Strings make up most of a request, and in an agent's request they are full of `\n` and `\"`. Instead of testing byte
 //! after byte, blocks of 64 bytes are turned into a bit per byte that needs a closer look, which the common escapes do
-//! not. It is plain Rust, in loops that the compiler turns into vector instructions.
+//! not, with the vector instructions that the processor turns out to have.
+//!
+//! For the compiler to use these, all that stands between the choice (in [`scan`](super::scan)) and the use of them has to
+//! be inlined.
+
+use fearless_simd::{Simd, prelude::*, u8x64};
 
 use super::JsonError;
 
@@ -13,7 +18,8 @@ const BLOCK: usize = 64;
 const WINDOW: usize = BLOCK + 3;
 
 /// Passes over the strings of one text, in ascending order.
-pub(super) struct Stops<'a> {
+pub(super) struct Stops<'a, S> {
+    simd: S,
     text: &'a [u8],
     /// Where the current block begins: a multiple of [`BLOCK`].
     block: usize,
@@ -21,15 +27,16 @@ pub(super) struct Stops<'a> {
     bits: u64,
 }
 
-impl<'a> Stops<'a> {
-    pub(super) fn new(text: &'a [u8]) -> Stops<'a> {
-        Stops { text, block: 0, bits: stops_of(text, 0) }
+impl<'a, S: Simd> Stops<'a, S> {
+    #[inline(always)]
+    pub(super) fn new(simd: S, text: &'a [u8]) -> Stops<'a, S> {
+        Stops { simd, text, block: 0, bits: stops_of(simd, text, 0) }
     }
 
     /// Passes a string, from the byte after its opening quote to the one after its closing quote.
     ///
     /// Checks escapes and control characters, not UTF-8.
-    #[inline]
+    #[inline(always)]
     pub(super) fn string(&mut self, start: usize) -> Result<usize, JsonError> {
         match start.wrapping_sub(self.block) {
             offset @ 0..BLOCK => self.bits &= !0 << offset,
@@ -42,7 +49,7 @@ impl<'a> Stops<'a> {
                     return Err(JsonError::Syntax(self.text.len()));
                 }
                 self.block = next;
-                self.bits = stops_of(self.text, next);
+                self.bits = stops_of(self.simd, self.text, next);
             }
             let stop = self.block + self.bits.trailing_zeros() as usize;
             match self.text.get(stop) {
@@ -57,11 +64,12 @@ impl<'a> Stops<'a> {
     }
 
     /// Goes on at `pos`.
+    #[inline(always)]
     fn seek(&mut self, pos: usize) {
         let block = pos - pos % BLOCK;
         if block != self.block {
             self.block = block;
-            self.bits = stops_of(self.text, block);
+            self.bits = stops_of(self.simd, self.text, block);
         }
         self.bits &= !0 << (pos % BLOCK);
     }
@@ -81,11 +89,11 @@ fn escape_end(text: &[u8], kind: usize) -> Result<usize, JsonError> {
 }
 
 /// The bits of the block that begins at `start`.
-#[inline]
-fn stops_of(text: &[u8], start: usize) -> u64 {
+#[inline(always)]
+fn stops_of<S: Simd>(simd: S, text: &[u8], start: usize) -> u64 {
     match start.checked_sub(2).and_then(|before| text.get(before..)?.first_chunk()) {
-        Some(window) => bits(window),
-        None => bits(&padded(text, start)),
+        Some(window) => bits(simd, window),
+        None => bits(simd, &padded(text, start)),
     }
 }
 
@@ -105,34 +113,37 @@ fn padded(text: &[u8], start: usize) -> [u8; WINDOW] {
 ///
 /// Whether a backslash is itself escaped, one byte before it tells only when that is no backslash; when it is, the
 /// quote keeps its bit. The backslash of `\\n` may lack one: it does no harm, because the first of the two has one.
-#[inline]
-fn bits(window: &[u8; WINDOW]) -> u64 {
-    let [Some(before2), Some(before), Some(byte), Some(after)] =
-        [0, 1, 2, 3].map(|from| window[from..].first_chunk::<BLOCK>())
-    else {
-        unreachable!("the window is three bytes longer than the block");
-    };
-    let mut stops = [0; BLOCK];
-    for at in 0..BLOCK {
-        let is = |bytes: &[u8; BLOCK], wanted| u8::from(bytes[at] == wanted);
-        let after_backslash = is(before, b'\\');
-        let quote = is(byte, b'"') & !(after_backslash & !is(before2, b'\\'));
-        let common = is(after, b'n') | is(after, b't') | (is(after, b'"') & !after_backslash);
-        let backslash = is(byte, b'\\') & !common;
-        stops[at] = quote | backslash | u8::from(byte[at] < 0x20);
-    }
-    // Eight bytes of 0 or 1 become eight bits: the product has each of them at its own place in the top byte.
-    stops
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .rev()
-        .fold(0, |bits, eight| bits << 8 | u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56)
+#[inline(always)]
+fn bits<S: Simd>(simd: S, window: &[u8; WINDOW]) -> u64 {
+    let [before2, before, block @ .., after] = window;
+    let block = u8x64::simd_from(simd, *block);
+    let (quotes, backslashes) = (block.simd_eq(b'"').to_bitmask(), block.simd_eq(b'\\').to_bitmask());
+    let letters = block.simd_eq(b'n').to_bitmask() | block.simd_eq(b't').to_bitmask();
+    let controls = block.simd_lt(b' ').to_bitmask();
+    let after_backslash = backslashes << 1 | u64::from(*before == b'\\');
+    let after_another = after_backslash << 1 | u64::from(*before2 == b'\\');
+    let before_letter = letters >> 1 | u64::from(matches!(after, b'n' | b't')) << (BLOCK - 1);
+    let before_quote = quotes >> 1 | u64::from(*after == b'"') << (BLOCK - 1);
+    let quote = quotes & !(after_backslash & !after_another);
+    let backslash = backslashes & !(before_letter | before_quote & !after_backslash);
+    quote | backslash | controls
 }
 
 #[cfg(test)]
 mod tests {
+    use fearless_simd::{Level, dispatch};
+
     use super::*;
+
+    /// Where the string ends, or the first offending byte, with the best vector instructions and with those that are
+    /// always there.
+    #[track_caller]
+    fn string(text: &[u8], start: usize) -> Result<usize, JsonError> {
+        let [best, least] = [Level::new(), Level::baseline()]
+            .map(|level| dispatch!(level, simd => Stops::new(simd, text).string(start)));
+        assert_eq!(best, least, "{text:?} from {start}");
+        best
+    }
 
     /// Where the string ends, or the first offending byte, found byte by byte.
     fn plainly(text: &[u8], mut pos: usize) -> Result<usize, JsonError> {
@@ -154,7 +165,7 @@ mod tests {
             {
                 let text = [&vec![b'a'; length][..], ending.as_bytes(), b"\" tail \"\\\"\n"].concat();
                 for start in [0, length / 2, length] {
-                    assert_eq!(Stops::new(&text).string(start), plainly(&text, start), "{length} {ending}");
+                    assert_eq!(string(&text, start), plainly(&text, start), "{length} {ending}");
                 }
             }
         }
@@ -166,7 +177,7 @@ mod tests {
             for run in 0..140 {
                 for after in ["\"", "n\"", "t\"", "/\"", "u0041\"", "z", "\u{1}\""] {
                     let text = format!("{}{}{after}\"  \"", "a".repeat(before), "\\".repeat(run)).into_bytes();
-                    assert_eq!(Stops::new(&text).string(0), plainly(&text, 0), "{before} {run} {after:?}");
+                    assert_eq!(string(&text, 0), plainly(&text, 0), "{before} {run} {after:?}");
                 }
             }
         }
@@ -176,17 +187,23 @@ mod tests {
     fn bytes_beyond_ascii_and_delete_do_not_stop() {
         let mut text: Vec<u8> = (0x20..=0xff).filter(|byte| !b"\"\\".contains(byte)).cycle().take(900).collect();
         text.push(b'"');
-        assert_eq!(Stops::new(&text).string(0), Ok(901));
+        assert_eq!(string(&text, 0), Ok(901));
     }
 
-    #[test]
-    fn strings_are_passed_one_after_the_other() {
+    fn one_after_the_other(simd: impl Simd) {
         let text = b"\"a\" : \"b\\\\\" \n\n , \"\" ".repeat(20);
-        let mut stops = Stops::new(&text);
+        let mut stops = Stops::new(simd, &text);
         for at in (0..text.len()).step_by(text.len() / 20) {
             assert_eq!(stops.string(at + 1), Ok(at + 3));
             assert_eq!(stops.string(at + 7), Ok(at + 11));
             assert_eq!(stops.string(at + 17), Ok(at + 18));
+        }
+    }
+
+    #[test]
+    fn strings_are_passed_one_after_the_other() {
+        for level in [Level::new(), Level::baseline()] {
+            dispatch!(level, simd => one_after_the_other(simd));
         }
     }
 }
