@@ -49,7 +49,7 @@ pub struct Observer {
     reply: Reply,
     /// One has been called, for all that is known.
     may_call: bool,
-    /// What the events of the last feed say.
+    /// What the events of the last feed say, or the whole of a blocking reply.
     calls: Calls,
     kept: Budget,
     state: State,

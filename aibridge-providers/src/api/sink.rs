@@ -45,7 +45,7 @@ impl Sink<'_> {
         *self.may_call = true;
     }
 
-    /// An event says this of tool calls.
+    /// An event, or a blocking reply, says this of tool calls.
     pub(super) fn calls(&mut self, calls: Calls) {
         *self.calls = calls.max(*self.calls);
         *self.may_call |= calls == Calls::Possible;

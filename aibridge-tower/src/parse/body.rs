@@ -137,6 +137,7 @@ impl AiBody {
         let body = request.body_mut();
         let injected = injected.or_else(|| body.injected().cloned());
         body.edit = Some(Arc::new(Edit { body: edited, injected }));
+        body.sent = 0;
         if request.headers().contains_key(header::CONTENT_ENCODING) {
             headers::keep(request.headers_mut(), |name| *name != header::CONTENT_ENCODING);
         }

@@ -214,6 +214,17 @@ async fn a_parsed_body_is_one_frame_and_a_clone_is_whole() {
 }
 
 #[tokio::test]
+async fn an_edit_is_sent_as_a_whole_whatever_was_read_before() {
+    let mut request = parsed(Api::Chat, JSON);
+    while request.body_mut().frame().await.is_some() {}
+    for edit in ["{}", r#"{"model":"a model whose name is longer than all that was read","messages":[]}"#] {
+        AiBody::edit(&mut request, Bytes::from(edit));
+        assert_eq!(request.body().size_hint().exact(), Some(edit.len() as u64));
+        assert_eq!(request.body_mut().frame().await.unwrap().unwrap().into_data().unwrap(), edit);
+    }
+}
+
+#[tokio::test]
 async fn changes_are_sent_beside_the_clients_bytes_and_add_up() {
     const STREAM: &str = r#"{"model":"m","stream":true,"messages":[]}"#;
     let mut request = parsed(Api::Chat, STREAM);

@@ -172,7 +172,7 @@ impl Interception {
         self.0.calls.store(calls as u8, Ordering::Relaxed);
     }
 
-    /// What is certain about tool calls in the last round trip's stream, the frame that passed last included.
+    /// What is certain about tool calls in the last round trip's reply, the frame that passed last included.
     pub(crate) fn calls(&self) -> Calls {
         let told = self.0.calls.load(Ordering::Relaxed);
         let known = [Calls::OnlyText, Calls::Absent, Calls::Named].into_iter().find(|calls| *calls as u8 == told);

@@ -5,17 +5,19 @@ use aibridge_providers::{
         Reason, Refusal,
         tools::{Next, Step},
     },
+    encoding::{self, EncodingError},
     json::Document,
 };
+use aibridge_store::record::Outcome;
 use bytes::Bytes;
-use http::{Response, header, response::Parts};
+use http::{HeaderMap, Response, header, response::Parts};
 use http_body::Body;
 use http_body_util::Empty;
 use tower_service::Service;
 
 use super::{
     ResponseBody,
-    round::{call, plain, unreadable},
+    round::{call, unreadable},
     turn::{self, Turn},
 };
 use crate::{
@@ -57,7 +59,12 @@ pub(super) fn first<S, B>(
         return First::Reply(Response::from_parts(head, ResponseBody::whole(received)));
     }
     turn.begun(&head);
-    let reply = plain(&head.headers, received.clone()).unwrap_or_default();
+    let reply = match decoded(&head.headers, received.clone()) {
+        Ok(reply) => reply,
+        Err(EncodingError::TooLarge) => return First::TooLarge(turn, head),
+        // The client cannot read it either.
+        Err(_) => return First::Reply(Response::from_parts(head, ResponseBody::whole(received))),
+    };
     match turn.exchange.reply(reply.clone()) {
         Step { calls, next: Next::End(finish), .. } if calls.is_empty() && finish.bytes == reply => {
             turn.end(finish);
@@ -111,9 +118,9 @@ where
                         return Ok(Response::from_parts(next, ResponseBody::inner(body)));
                     }
                     let received = Collect::new(body, LIMIT).await.ok();
-                    let reply = received.and_then(|received| plain(&next.headers, received));
+                    let reply = received.and_then(|received| decoded(&next.headers, received).ok());
                     let Some(reply) = reply.filter(|reply| Document::parse(reply.clone()).is_ok()) else {
-                        return Ok(refused(&turn, next, &unreadable()));
+                        return Ok(refused(&turn, next, Outcome::Truncated, &unreadable()));
                     };
                     step = turn.exchange.reply(reply);
                     continue;
@@ -130,14 +137,21 @@ where
 /// A refusal in the place of a first reply with this head. The reply has been dropped.
 pub(super) async fn too_large<S, B, E>(mut turn: Box<Turn<S>>, head: Parts) -> Result<Response<ResponseBody<S, B>>, E> {
     turn.begun(&head);
-    let message =
-        format!("aibridge: the provider's reply is larger than the {LIMIT} bytes that are searched for tool calls");
-    Ok(refused(&turn, head, &Refusal::new(Reason::ProviderTruncated, message)))
+    let message = format!(
+        "aibridge: the provider's reply is larger than the {LIMIT} bytes that are searched for tool calls (or expands \
+         beyond reason); ask for less, or for a stream"
+    );
+    Ok(refused(&turn, head, Outcome::GatewayError, &Refusal::new(Reason::Internal, message)))
 }
 
 /// A refusal in the place of a reply with this head, which cannot be read.
-fn refused<S, B>(turn: &Turn<S>, mut instead_of: Parts, refusal: &Refusal) -> Response<ResponseBody<S, B>> {
-    turn.refused(refusal);
+fn refused<S, B>(
+    turn: &Turn<S>,
+    mut instead_of: Parts,
+    outcome: Outcome,
+    refusal: &Refusal,
+) -> Response<ResponseBody<S, B>> {
+    turn.refused(outcome, refusal);
     let format = turn.api().format();
     let bytes = format.body(refusal);
     let mut response = refuse::response::<Empty<Bytes>>(format, refusal.clone());
@@ -146,6 +160,13 @@ fn refused<S, B>(turn: &Turn<S>, mut instead_of: Parts, refusal: &Refusal) -> Re
     }
     response.extensions_mut().extend(instead_of.extensions);
     response.map(|_| ResponseBody::whole(bytes))
+}
+
+/// A reply without its coding.
+fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, EncodingError> {
+    let Some(coding) = headers.get(header::CONTENT_ENCODING) else { return Ok(body) };
+    let coding = coding.to_str().map_err(|_| EncodingError::Unknown(String::new()))?;
+    encoding::decode(coding, body, LIMIT)
 }
 
 /// The head of a body that is written anew, in plain.

@@ -9,9 +9,12 @@
 //! an hour after its last use) and put back into the conversation when the client returns with its results.
 //!
 //! It stands outside [`Record`](crate::record), which so sees every round trip with the provider as one interception.
-//! Each injected call is recorded on it, with what came of it. `Record` reads the events of a stream, and says as long as
-//! that is certain that no tool is called in them: those pass with a copy at most. Without it they are searched for
-//! the tools' names.
+//! Each injected call is recorded on it, with what came of it. `Record` reads replies, and says as long as that is certain
+//! that no tool is called in them: such a reply, and such events of a stream, pass with a copy at most. Without it they are
+//! searched for the tools' names.
+//!
+//! A reply that is not streamed is held until it is known to call none of them; one of more than 64 MiB is refused. What is
+//! coded in a way that cannot be undone passes unread.
 //!
 //! ```no_run
 //! use std::path::Path;

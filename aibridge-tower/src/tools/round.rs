@@ -93,8 +93,8 @@ pub(super) async fn call<S: Service<Request>>(mut inner: S, request: Request) ->
     inner.call(request).await
 }
 
-/// `body` without its coding, if that can be undone.
-pub(super) fn plain(headers: &HeaderMap, body: Bytes) -> Option<Bytes> {
+/// As much of `body` as can be read, without its coding.
+fn plain(headers: &HeaderMap, body: Bytes) -> Option<Bytes> {
     match coding(headers) {
         Coding::Plain => Some(body),
         Coding::Coded(mut decoder) => decoder.feed(&body).ok(),

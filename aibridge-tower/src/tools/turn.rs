@@ -77,9 +77,9 @@ impl<S> Turn<S> {
     }
 
     /// A reply cannot be read, and the client gets this in its place.
-    pub(super) fn refused(&self, refusal: &Refusal) {
+    pub(super) fn refused(&self, outcome: Outcome, refusal: &Refusal) {
         if let Some(interception) = &self.interception {
-            interception.refused(Outcome::Truncated, refusal);
+            interception.refused(outcome, refusal);
         }
     }
 

@@ -120,7 +120,7 @@ fn a_blocking_reply_calls_nothing_if_all_of_it_is_known_to_be_something_else() {
     let messages = |content: &str| format!(r#"{{"id":"m","type":"message","content":{content}}}"#);
     let chat = |message: &str| format!(r#"{{"id":"c","choices":[{{"index":0,"message":{message}}}]}}"#);
     let response = |tools: &str, output: &str| format!(r#"{{"id":"r","tools":{tools},"output":{output}}}"#);
-    let text = r#"[{"type":"reasoning","summary":[]},{"type":"message","content":[{"text":"\"function\""}]}]"#;
+    let text = r#"[{"type":"reasoning","summary":[]},{"type":"message","content":[{"text":"a function_call"}]}]"#;
     for (api, reply, expected) in [
         (Api::Messages, messages("[]"), Calls::Absent),
         (
@@ -146,10 +146,12 @@ fn a_blocking_reply_calls_nothing_if_all_of_it_is_known_to_be_something_else() {
         (Api::Responses, response(r#"[{"type":"web_search"}]"#, text), Calls::Absent),
         (Api::Responses, response(r#"[{"type":"function","name":"n"}]"#, text), Calls::Named),
         (Api::Responses, response(r#"[{"type":"\u0066unction","name":"n"}]"#, text), Calls::Named),
+        (Api::Responses, response("[]", &text.replace("function", "\\\"function")), Calls::Named),
         (Api::Responses, response("[]", r#"[{"type":"function_call"}]"#), Calls::Possible),
         (Api::Responses, response("[]", r#"[{"type":"message"},7]"#), Calls::Possible),
         (Api::Responses, response("[]", "7"), Calls::Possible),
-        (Api::Responses, r#"{"tools":[],"tools":[{"type":"function"}],"output":[]}"#.to_owned(), Calls::Possible),
+        (Api::Responses, r#"{"tools":[],"tools":[{"type":"function"}],"output":[]}"#.to_owned(), Calls::Named),
+        (Api::Responses, r#"{"output":[],"output":[]}"#.to_owned(), Calls::Possible),
         (Api::Responses, r#"{"tools":[]}"#.to_owned(), Calls::Possible),
         (Api::Responses, "{".to_owned(), Calls::Possible),
     ] {

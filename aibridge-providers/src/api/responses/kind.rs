@@ -1,4 +1,4 @@
-//! What kinds of events there are in a stream.
+//! What kinds of events and items there are.
 
 use std::sync::LazyLock;
 

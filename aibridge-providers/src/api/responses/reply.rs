@@ -51,9 +51,6 @@ struct Response<'a> {
     background: Option<bool>,
     #[serde(borrow, default, deserialize_with = "lenient")]
     output: Option<Vec<&'a RawValue>>,
-    /// The request's.
-    #[serde(borrow, default)]
-    tools: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "lenient")]
     usage: Option<Usage>,
     #[serde(borrow, default, deserialize_with = "lenient")]
@@ -146,7 +143,7 @@ impl Reader {
         let status = response.status.as_ref().map(|status| &*status.0);
         sink.reply.accepted = matches!(status, Some("queued" | "in_progress"));
         let failed = status == Some("failed");
-        if response.tools.is_some_and(|tools| names_functions(tools.get().as_bytes())) {
+        if names_functions(document) {
             sink.calls(Calls::Named);
         }
         if !Reader::default().response(response, sink) {

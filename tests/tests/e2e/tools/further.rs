@@ -4,7 +4,7 @@ use aibridge_store::record::Outcome as End;
 use aibridge_tests::{Endpoint, Says, Script, events};
 
 use super::{Does, Rig, Way, read, read::json_of, tokens, tools, ways};
-use crate::fixture::Recorded;
+use crate::{encodings::gzip, fixture::Recorded};
 
 const ASK: &str = r#"{"q":"a"}"#;
 
@@ -59,15 +59,22 @@ impl Rig {
 
 #[tokio::test]
 async fn a_first_reply_that_is_too_large_to_be_searched_is_refused() {
+    let megabyte = " ".repeat(1 << 20);
+    let announced = Script::json(200, megabyte.repeat(64) + "{}");
+    let not_announced =
+        Script::chunked(200).field("Content-Type", "application/json").writes(vec![megabyte.clone(); 64]).write("{}");
+    let coded = Script::json(200, gzip(megabyte.repeat(2).as_bytes())).field("Content-Encoding", "gzip");
     for way in ways().filter(|way| !way.streamed) {
-        let rig = Rig::new(&[("look", Does::Echoes)]).await;
-        rig.provider.reply(Script::json(200, " ".repeat((64 << 20) + 1)));
-        let (status, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
-        assert_eq!(status, 502, "{way:?}");
-        let error = &json_of(&body)["error"]["message"];
-        assert!(error.as_str().unwrap().contains("larger than the 67108864 bytes"), "{way:?}: {error}");
-        let recorded = rig.recorded().await;
-        assert_eq!((recorded.outcome(), recorded.end().http_status), (End::Truncated, Some(502)), "{way:?}");
+        for script in [&announced, &not_announced, &coded] {
+            let rig = Rig::new(&[("look", Does::Echoes)]).await;
+            rig.provider.reply(script.clone());
+            let (status, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
+            assert_eq!(status, 500, "{way:?}");
+            let error = &json_of(&body)["error"]["message"];
+            assert!(error.as_str().unwrap().contains("larger than the 67108864 bytes"), "{way:?}: {error}");
+            let recorded = rig.recorded().await;
+            assert_eq!((recorded.outcome(), recorded.end().http_status), (End::GatewayError, Some(500)), "{way:?}");
+        }
     }
 }
 
