@@ -100,6 +100,11 @@ impl Document {
         self.counted(key).is_none_or(|count| count.nested > 0)
     }
 
+    /// Whether a character in the value of a top-level member may be written as its number (`\u0061`): `false` is certain.
+    pub(crate) fn may_number(&self, key: &str) -> bool {
+        self.counted(key).is_none_or(|count| count.numbered)
+    }
+
     fn counted(&self, key: &str) -> Option<Count> {
         self.members.as_ref().and_then(|members| self.find(members, key)?.count)
     }

@@ -20,13 +20,15 @@ pub(super) struct MemberSpan {
     pub(super) count: Option<Count>,
 }
 
-/// What is in an array; nothing, if the value is none.
+/// What is in a value.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Count {
-    /// How many elements it has.
+    /// How many elements it has, if it is an array.
     pub(super) elements: usize,
-    /// How many there are in arrays that are directly in its elements.
+    /// How many there are in arrays that are directly in these.
     pub(super) nested: usize,
+    /// Some character in it is written as its number: `\u0061`.
+    pub(super) numbered: bool,
 }
 
 /// Validates `text` as one JSON value with whitespace around it and returns the value's span.
@@ -70,7 +72,7 @@ fn scan_syntax<S: Simd>(simd: S, text: &[u8], mut member: impl FnMut(MemberSpan)
                     }
                     pos = colon(text, pos)?;
                     if stack.depth == 1 {
-                        (member_value, count) = (pos, Count::default());
+                        (member_value, count, stops.numbered) = (pos, Count::default(), false);
                     }
                     continue 'value;
                 }
@@ -100,7 +102,8 @@ fn scan_syntax<S: Simd>(simd: S, text: &[u8], mut member: impl FnMut(MemberSpan)
             match (stack.depth, stack.in_object) {
                 (1, true) => {
                     let (key, value) = (member_key.clone(), member_value..pos);
-                    member(MemberSpan { key, value, count: Some(count) });
+                    let count = Some(Count { numbered: stops.numbered, ..count });
+                    member(MemberSpan { key, value, count });
                 }
                 (2, false) => count.elements += 1,
                 (4, false) => count.nested += 1,
@@ -120,7 +123,7 @@ fn scan_syntax<S: Simd>(simd: S, text: &[u8], mut member: impl FnMut(MemberSpan)
                     }
                     pos = colon(text, pos)?;
                     if stack.depth == 1 {
-                        (member_value, count) = (pos, Count::default());
+                        (member_value, count, stops.numbered) = (pos, Count::default(), false);
                     }
                     continue 'value;
                 }

@@ -25,12 +25,14 @@ pub(super) struct Stops<'a, S> {
     block: usize,
     /// The bytes of the block that need a look and have not had it, the first one lowest.
     bits: u64,
+    /// A character was written as its number: `\u0061`.
+    pub(super) numbered: bool,
 }
 
 impl<'a, S: Simd> Stops<'a, S> {
     #[inline(always)]
     pub(super) fn new(simd: S, text: &'a [u8]) -> Stops<'a, S> {
-        Stops { simd, text, block: 0, bits: stops_of(simd, text, 0) }
+        Stops { simd, text, block: 0, bits: stops_of(simd, text, 0), numbered: false }
     }
 
     /// Passes a string, from the byte after its opening quote to the one after its closing quote.
@@ -55,6 +57,7 @@ impl<'a, S: Simd> Stops<'a, S> {
             match self.text.get(stop) {
                 Some(b'"') => return Ok(stop + 1),
                 Some(b'\\') => {
+                    self.numbered |= self.text.get(stop + 1) == Some(&b'u');
                     let next = escape_end(self.text, stop + 1)?;
                     self.seek(next);
                 }

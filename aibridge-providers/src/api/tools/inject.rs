@@ -4,7 +4,7 @@ use memchr::memmem::{self, Finder};
 
 use super::{Names, Toolset, toolset::Form, written::Written};
 use crate::{
-    api::{Api, Facts, turn::has},
+    api::{Api, Facts, tools::has_escapes, turn::has},
     json::{Document, Spliced, Value},
 };
 
@@ -113,9 +113,12 @@ impl<'d> Client<'d> {
         for tools in &additional {
             client.count += tools.elements().count();
         }
-        for tools in top.iter().chain(&additional) {
+        // Whether a name in them may be written with escapes comes last.
+        let top_and = top.map(|tools| (tools, document.may_number("tools")));
+        for (tools, may_escape) in top_and.into_iter().chain(additional.iter().map(|tools| (*tools, true))) {
             // The tools of an agent are a good part of its request: they are looked at one by one only where it matters.
-            let named_alike = form.whole().1.may_occur(tools.text());
+            let ours = &form.whole().1;
+            let named_alike = ours.find(tools.text()).is_some() || (may_escape && has_escapes(tools.text()));
             let may_nest = api == Api::Responses
                 && (!additional.is_empty() || document.may_nest("tools"))
                 && memmem::find(tools.text(), br#""tools""#).is_some();

@@ -1,8 +1,9 @@
+use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value as Tree, json};
 
 use super::{json_text, object_text, tree};
-use crate::json::{Document, Value};
+use crate::json::{Document, Spliced, Value};
 
 fn document(text: &str) -> Document {
     Document::parse(text.to_owned().into()).expect("valid")
@@ -48,9 +49,24 @@ fn the_elements_of_an_array_are_counted_and_nothing_else() {
     ] {
         assert_eq!(document(text).may_nest("a"), expected, "{text}");
     }
+    for (text, expected) in [
+        (r#"{"a":["\u0061"]}"#, true),
+        (r#"{"a":[{"\u0061":"\n\"\\u0061"}]}"#, true),
+        (r#"{"a":["\\u0061 \\\\u0061 \n\"u0061"]}"#, false),
+        (r#"{"b":"\u0061","a":[],"\u0063":"\u0061"}"#, false),
+        (r#"{"a":"\u0061","a":[]}"#, false),
+    ] {
+        assert_eq!(document(text).may_number("a"), expected, "{text}");
+    }
+    let changed = Spliced::new(&document(r#"{"a":[]}"#)).with_member(&Bytes::from_static(br#","b":"\u0061""#));
+    assert!(!changed.document().may_number("a") && changed.document().may_number("b"));
     let members: Vec<_> = (0..1000).map(|n| format!("\"k{n}\":[{n},0]")).collect();
-    assert_eq!(document(&format!("{{{}}}", members.join(","))).count("k999"), 2);
+    let document = document(&format!("{{{}}}", members.join(",")));
+    assert_eq!((document.count("k999"), document.may_number("k999")), (2, true), "looked for, and not known");
 }
+
+#[test]
+fn it_is_known_which_values_have_no_numbered_characters() {}
 
 #[test]
 fn members_of_nested_objects_are_not_members_of_the_root() {
