@@ -14,9 +14,10 @@ impl Settings {
     pub(super) fn prepare(&self, actor: Uuid, request: &mut Request<AiBody>, toolbox: &Toolbox) -> Option<Names> {
         let api = request.body().api();
         if self.history.has(actor) {
-            let restored = request.body().outgoing();
-            let restored =
-                restored.and_then(|document| tools::restore(api, &document, &mut |key| self.history.find(actor, key)));
+            let restored = request
+                .body()
+                .outgoing()
+                .and_then(|document| tools::restore(api, &document, &mut |key| self.history.find(actor, key)));
             if let Some(restored) = restored {
                 AiBody::edit(request, restored);
             }
