@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use aibridge_tower::BoxError;
 use bytes::Bytes;
+use futures::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -54,25 +55,37 @@ pub(super) fn spawn<S, B>(
     B: Body<Data = Bytes, Error = BoxError> + Send + 'static,
 {
     let (server, watcher) = (server.clone(), connections.watcher());
+    let Some(tls) = tls else {
+        tokio::spawn(serve(&server, stream, service, watcher, open));
+        return;
+    };
     tokio::spawn(async move {
-        let _open = open;
-        let Some(tls) = tls else { return serve(&server, stream, service, watcher).await };
         match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-            Ok(Ok(stream)) => serve(&server, stream, service, watcher).await,
+            Ok(Ok(stream)) => serve(&server, stream, service, watcher, open).await,
             Ok(Err(error)) => tracing::debug!(%error, "a tls handshake failed"),
             Err(_) => tracing::debug!("a tls handshake took too long"),
         }
     });
 }
 
-async fn serve<IO, S, B>(server: &Builder<TokioExecutor>, stream: IO, service: S, watcher: Watcher)
+/// Not an `async fn`: each of the thousands of open connections would hold all of this twice.
+fn serve<IO, S, B>(
+    server: &Builder<TokioExecutor>,
+    stream: IO,
+    service: S,
+    watcher: Watcher,
+    open: Open,
+) -> impl Future<Output = ()> + Send + use<IO, S, B>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
     B: Body<Data = Bytes, Error = BoxError> + Send + 'static,
 {
-    let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(error = &*error, "a connection ended early");
-    }
+    let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
+    watcher.watch(connection).map(move |result| {
+        drop(open);
+        if let Err(error) = result {
+            tracing::debug!(error = &*error, "a connection ended early");
+        }
+    })
 }
