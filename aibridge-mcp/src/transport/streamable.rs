@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue};
 use reqwest::{Client, Error};
 use rmcp::{
     ErrorData,
-    model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, RequestId, ServerJsonRpcMessage},
+    model::{ClientJsonRpcMessage, ClientRequest, ErrorCode, JsonRpcMessage, RequestId, ServerJsonRpcMessage},
     transport::{
         common::client_side_sse::BoxedSseResponse,
         streamable_http_client::{
@@ -104,13 +104,13 @@ impl StreamableHttpClient for StreamableClient {
         }
         // An answer that does not say to what: the request was turned away before it was looked at, and without this it
         // would wait for its answer. Within a session that is what servers say that do not know it any more and do not
-        // know about 404 either.
+        // know about 404 either; but an internal error may be that of the tool, which has been run then.
         if let StreamableHttpPostResponse::Json(JsonRpcMessage::Error(error), _) = &mut response
             && let Some(id) = id
             // As text, because some servers answer to "1" what they were asked as 1.
             && error.id.as_ref().map(ToString::to_string) != Some(id.to_string())
         {
-            if in_session {
+            if in_session && error.error.code != ErrorCode::INTERNAL_ERROR {
                 return Err(StreamableHttpError::SessionExpired);
             }
             error.id = Some(id);
