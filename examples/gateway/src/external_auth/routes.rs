@@ -108,11 +108,11 @@ async fn sign_in(State(shared): Shared, headers: HeaderMap, body: Bytes) -> Resp
         shared.sessions.close(earlier);
     }
     let session = shared.sessions.open(token);
-    let target = match then {
-        Some(id) => format!("{}/external-auth/{id}/login", shared.base()),
-        None => format!("{}/external-auth", shared.base()),
+    let response = match then.as_deref().and_then(|id| shared.links.application(id)) {
+        Some(application) => shared.onward(application),
+        None => shared.back(),
     };
-    with_header(see_other(&target), header::SET_COOKIE, shared.cookie.write(Some(&session)))
+    with_header(response, header::SET_COOKIE, shared.cookie.write(Some(&session)))
 }
 
 async fn sign_out(State(shared): Shared, headers: HeaderMap) -> Response {
@@ -211,6 +211,18 @@ async fn unlink(State(shared): Shared, Path(id): Path<String>, headers: HeaderMa
 impl ExternalAuth {
     fn back(&self) -> Response {
         see_other(&format!("{}/external-auth", self.base()))
+    }
+
+    /// Sends who has signed in to link an application. Not with a redirect: most browsers hold what follows a form to the
+    /// `form-action` of its page, redirects to the provider and beyond included.
+    fn onward(&self, application: &Application) -> Response {
+        let (base, id) = (self.base(), &application.config.id);
+        let response = page::response(StatusCode::OK, page::onward(base, id, &application.config.display_name));
+        match http::HeaderValue::try_from(format!("0; url={base}/external-auth/{id}/login")) {
+            Ok(target) => with_header(response, header::REFRESH, target),
+            // A URL is ASCII.
+            Err(_) => response,
+        }
     }
 
     /// Exchanges the code and keeps the tokens, if they work.
