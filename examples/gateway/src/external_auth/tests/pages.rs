@@ -240,6 +240,19 @@ async fn a_secret_that_is_wanted_in_the_body_is_sent_there() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_a_form_is_read_too() {
+    let provider = Provider::start().await;
+    provider.behave(Behaviour::Forms);
+    provider.issue(Some(30), true);
+    let gateway = Gateway::new(&provider).await;
+    let (user, _) = gateway.linked().await;
+    let first = gateway.stored(user).await;
+    assert!(first.expires_at.is_some() && provider.accepts(first.access.expose_secret()));
+    let second = gateway.token(user).await.expect("renewed");
+    assert!(second != first.access.expose_secret() && provider.accepts(&second));
+}
+
+#[tokio::test]
 async fn a_wrong_secret_is_told_and_condemns_no_link() {
     let provider = Provider::start().await;
     let wrong = config::Application { client_secret: Some(Secret::new("wrong")), ..application(&provider) };
