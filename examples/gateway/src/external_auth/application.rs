@@ -11,12 +11,13 @@ use oauth2::{
     basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse},
 };
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde_json::json;
 use url::{Url, form_urlencoded};
 
 use super::{
-    call::{call, described},
-    grant::{GrantError, Granted},
+    call::{CallError, body, call, described},
+    grant::{GrantError, Granted, code},
 };
 use crate::config::{self, ClientAuth, Revocation};
 
@@ -51,6 +52,14 @@ pub(super) struct Departure {
     pub(super) url: Url,
     pub(super) state: String,
     pub(super) verifier: PkceCodeVerifier,
+}
+
+/// What Slack answers, with 200 in any case.
+#[derive(Deserialize)]
+struct Said {
+    ok: bool,
+    #[serde(default)]
+    error: String,
 }
 
 /// What tokens are asked for with.
@@ -195,10 +204,15 @@ impl Application {
                     .body(form.finish())
             }
         };
-        let status = request.send().await.map_err(|error| described(error).to_string())?.status();
-        match status.is_success() || (self.config.revocation == Revocation::GitHub && status == StatusCode::NOT_FOUND) {
-            true => Ok(true),
-            false => Err(format!("it answered {status}")),
+        let answer = request.send().await.map_err(|error| described(error).to_string())?;
+        match answer.status() {
+            status if status.is_success() => {}
+            StatusCode::NOT_FOUND if self.config.revocation == Revocation::GitHub => {}
+            status => return Err(format!("it answered {status}")),
+        }
+        match serde_json::from_slice(&body(answer).await.unwrap_or_default()) {
+            Ok(Said { ok: false, error }) => Err(format!("it answered {}", code(&error))),
+            _ => Ok(true),
         }
     }
 }

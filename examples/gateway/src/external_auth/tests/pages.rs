@@ -292,13 +292,20 @@ async fn what_cannot_be_revoked_is_unlinked_all_the_same() {
     browser.post("/external-auth/app/unlink", &[]).await;
     assert!(browser.get("/external-auth").await.text.contains("could not be told"));
     assert_eq!((gateway.token(user).await, provider.revoked().len()), (None, 1));
+    // Slack says so with 200.
+    provider.behave(Behaviour::Good);
+    browser.link("app").await;
+    provider.behave(Behaviour::RefusingAs200("invalid_auth"));
+    browser.post("/external-auth/app/unlink", &[]).await;
+    assert!(browser.get("/external-auth").await.text.contains("could not be told"));
+    assert_eq!((gateway.token(user).await, provider.revoked().len()), (None, 2));
     provider.behave(Behaviour::Good);
     let without = config::Application { revoke_url: None, ..application(&provider) };
     let gateway = Gateway::at("http://gateway.test:3000/", without).await;
     let (user, mut browser) = gateway.linked().await;
     browser.post("/external-auth/app/unlink", &[]).await;
     assert!(browser.get("/external-auth").await.text.contains("is unlinked. Its settings"));
-    assert_eq!((gateway.token(user).await, provider.revoked().len()), (None, 1));
+    assert_eq!((gateway.token(user).await, provider.revoked().len()), (None, 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -260,13 +260,15 @@ async fn token(State(provider): State<Provider>, headers: HeaderMap, body: Bytes
     Json::<Value>(tokens).into_response()
 }
 
-async fn revoke(State(provider): State<Provider>, body: Bytes) -> StatusCode {
+async fn revoke(State(provider): State<Provider>, body: Bytes) -> Response {
     let form = form(&body);
     assert_eq!((form["client_id"].as_str(), form["client_secret"].as_str()), (CLIENT_ID, CLIENT_SECRET));
     provider.with(|inner| inner.revoked.push((form["token"].clone(), form["token_type_hint"].clone())));
     match provider.with(|inner| inner.behaviour) {
-        Behaviour::Good => StatusCode::OK,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
+        Behaviour::Good => StatusCode::OK.into_response(),
+        // As Slack does.
+        Behaviour::RefusingAs200(code) => Json(json!({"ok": false, "error": code})).into_response(),
+        _ => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 
