@@ -152,26 +152,22 @@ impl Application {
         Ok(granted?.tokens())
     }
 
-    /// Whether the provider accepts the token; `None` when nobody can say.
-    pub(super) async fn accepts(&self, access: &SecretString) -> Option<bool> {
-        let url = self.config.validate_url.clone()?;
-        let answer = match self.http.get(url).bearer_auth(access.expose_secret()).send().await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let error = described(error);
-                tracing::warn!(application = self.config.id, %error, "a token could not be validated");
-                return None;
-            }
-        };
+    /// Whether the provider accepts the token; `None` when nobody can say, and an error when nobody can now.
+    pub(super) async fn accepts(&self, access: &SecretString) -> Result<Option<bool>, CallError> {
+        let Some(url) = self.config.validate_url.clone() else { return Ok(None) };
+        let answer = self.http.get(url).bearer_auth(access.expose_secret()).send().await.map_err(described)?;
         let header = |name: &str| answer.headers().get(name);
         let limited =
             header("retry-after").is_some() || header("x-ratelimit-remaining").is_some_and(|left| left == "0");
         match answer.status() {
-            status if status.is_success() => Some(true),
-            StatusCode::UNAUTHORIZED => Some(false),
+            status if status.is_success() => Ok(Some(true)),
+            StatusCode::UNAUTHORIZED => Ok(Some(false)),
             // GitHub says it of tokens that are void, and to callers that ask too often.
-            StatusCode::FORBIDDEN if !limited => Some(false),
-            _ => None,
+            StatusCode::FORBIDDEN if !limited => Ok(Some(false)),
+            status if limited || status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
+                Err(CallError(format!("it answered {status}")))
+            }
+            _ => Ok(None),
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn client() -> reqwest::Result<Client> {
 /// A provider could not be asked. Its URL, which may have a query, is not named.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct CallError(String);
+pub(super) struct CallError(pub(super) String);
 
 /// Asks a token endpoint. With `bearer` that is shown instead of what the request carries.
 pub(super) async fn call(

@@ -22,7 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::{application::Application, grant::GrantError};
+use super::{application::Application, call::CallError, grant::GrantError};
 
 /// How long before it expires a token is renewed, in seconds.
 const EARLY: TimeDelta = TimeDelta::seconds(60);
@@ -193,7 +193,8 @@ impl Links {
                 return Ok(Some(access));
             }
             // One server's refusal does not condemn a token that its issuer stands by.
-            if was_refused && application.accepts(&tokens.access).await == Some(true) {
+            let unavailable = |error: CallError| GrantError::Unavailable(error.to_string());
+            if was_refused && application.accepts(&tokens.access).await.map_err(unavailable)? == Some(true) {
                 return Ok(None);
             }
             return self.failed(&link, "the token has expired or was revoked").await;

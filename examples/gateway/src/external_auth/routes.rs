@@ -242,10 +242,14 @@ impl ExternalAuth {
             };
             self.problem(StatusCode::BAD_GATEWAY, "Not linked", &text)
         })?;
-        if application.accepts(&tokens.access).await == Some(false) {
-            tracing::warn!(application = id, user = %actor.id, "a new token is not accepted by its own issuer");
-            let text = format!("{name} issued a token and does not accept it.");
-            return Err(self.problem(StatusCode::BAD_GATEWAY, "Not linked", &text));
+        match application.accepts(&tokens.access).await {
+            Ok(Some(false)) => {
+                tracing::warn!(application = id, user = %actor.id, "a new token is not accepted by its own issuer");
+                let text = format!("{name} issued a token and does not accept it.");
+                return Err(self.problem(StatusCode::BAD_GATEWAY, "Not linked", &text));
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(application = id, %error, "a token could not be validated"),
         }
         self.links.put(actor.id, id, &tokens).await.map_err(|error| self.failed(&error))?;
         tracing::info!(application = id, user = %actor.id, "an application was linked");

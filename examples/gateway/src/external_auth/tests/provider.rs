@@ -305,6 +305,9 @@ async fn mcp(State(provider): State<Provider>, headers: HeaderMap, Json(message)
 async fn validate(State(provider): State<Provider>, headers: HeaderMap) -> StatusCode {
     let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     assert!(headers.contains_key("user-agent"));
+    if provider.with(|inner| inner.behaviour) == Behaviour::Down {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
     match provider.accepts(bearer.strip_prefix("Bearer ").unwrap_or_default()) {
         true => StatusCode::OK,
         false => StatusCode::UNAUTHORIZED,

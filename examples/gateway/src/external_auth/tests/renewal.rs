@@ -201,6 +201,22 @@ async fn unlinking_waits_for_a_renewal_and_gives_back_what_it_brought() {
 }
 
 #[tokio::test]
+async fn a_token_is_not_condemned_while_its_issuer_cannot_be_asked() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::new(&provider).await;
+    provider.issue(None, false);
+    let (user, _) = gateway.linked().await;
+    let used = gateway.stored(user).await.access;
+    provider.forget_access();
+    provider.behave(Behaviour::Down);
+    assert!(gateway.links.refresh(user, "app", &used).await.is_err());
+    assert_eq!(gateway.failure(user).await, None);
+    provider.behave(Behaviour::Good);
+    assert!(gateway.links.refresh(user, "app", &used).await.expect("an answer").is_none());
+    assert!(gateway.failure(user).await.is_some());
+}
+
+#[tokio::test]
 async fn servers_that_are_no_applications_have_no_token() {
     let provider = Provider::start().await;
     let gateway = Gateway::new(&provider).await;
