@@ -109,8 +109,14 @@ impl Links {
     }
 
     /// Forgets what a user linked, and gives the tokens back. False when there was nothing. What the provider says to it
-    /// comes second: the gateway is done with the tokens in any case.
+    /// comes second: the gateway is done with the tokens in any case. A caller that goes away changes nothing.
     pub(crate) async fn unlink(&self, user: Uuid, id: &str) -> Result<(bool, Result<bool, String>), AccountsError> {
+        let (links, id) = (self.clone(), id.to_owned());
+        let task = self.0.runtime.spawn(async move { links.give_back(user, &id).await });
+        task.await.unwrap_or_else(|_| Err(AccountsError("unlinking was interrupted".to_owned())))
+    }
+
+    async fn give_back(&self, user: Uuid, id: &str) -> Result<(bool, Result<bool, String>), AccountsError> {
         // Whatever is being bought right now is to be given back too.
         let running = self.running().get(&(user, id.to_owned())).cloned();
         if let Some(running) = running {
@@ -200,7 +206,7 @@ impl Links {
             return self.failed(&link, "the token has expired or was revoked").await;
         };
         match application.renew(refresh).await {
-            Ok(renewed) => self.save(link, renewed).await,
+            Ok(renewed) => self.save(application, link, renewed).await,
             Err(error) if error.is_final() => self.failed(&link, &error.to_string()).await,
             Err(error) => {
                 tracing::warn!(application = id, %user, %error, "a token could not be renewed");
@@ -210,12 +216,25 @@ impl Links {
     }
 
     /// Writes renewed tokens, unless the application was unlinked or linked again meanwhile.
-    async fn save(&self, mut seen: ExternalAuthLink, renewed: Tokens) -> Result<Option<SecretString>, LinkError> {
+    async fn save(
+        &self,
+        application: &Application,
+        mut seen: ExternalAuthLink,
+        renewed: Tokens,
+    ) -> Result<Option<SecretString>, LinkError> {
         let (store, keys) = (&self.0.store, &self.0.keys);
         while store.replace_link(keys, &seen, &renewed).await?.is_none() {
             match store.link(keys, &seen.provider_id, seen.user_id).await? {
                 // Another gateway on the same database came second with the refresh token, and was told that it is spent.
                 Some((link, _)) if link.failure.is_some() && link.created_at == seen.created_at => seen = link,
+                None => {
+                    // Who unlinked it gave back what there was then.
+                    if let Err(error) = application.revoke(&renewed).await {
+                        let (id, user) = (&seen.provider_id, seen.user_id);
+                        tracing::warn!(application = id, %user, error, "a token could not be revoked");
+                    }
+                    return Ok(None);
+                }
                 found => return Ok(usable(found)),
             }
         }

@@ -264,6 +264,7 @@ async fn revoke(State(provider): State<Provider>, body: Bytes) -> Response {
     let form = form(&body);
     assert_eq!((form["client_id"].as_str(), form["client_secret"].as_str()), (CLIENT_ID, CLIENT_SECRET));
     provider.with(|inner| inner.revoked.push((form["token"].clone(), form["token_type_hint"].clone())));
+    provider.gate.subscribe().wait_for(|open| *open).await.expect("it lives");
     match provider.with(|inner| inner.behaviour) {
         Behaviour::Good => StatusCode::OK.into_response(),
         // As Slack does.

@@ -217,6 +217,48 @@ async fn a_token_is_not_condemned_while_its_issuer_cannot_be_asked() {
 }
 
 #[tokio::test]
+async fn what_is_bought_for_a_link_that_is_gone_is_given_back() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::new(&provider).await;
+    let (user, _) = expiring(&provider, &gateway).await;
+    provider.shut();
+    // By another process on the same database.
+    let unlink = async {
+        provider.asked(2).await;
+        assert!(gateway.store.delete_link("app", user).await.expect("written"));
+        provider.open();
+    };
+    let (token, ()) = futures::join!(gateway.token(user), unlink);
+    assert_eq!(token, None);
+    assert_eq!(provider.revoked(), [("refresh-3".to_owned(), "refresh_token".to_owned())]);
+}
+
+#[tokio::test]
+async fn who_leaves_while_unlinking_has_unlinked() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::new(&provider).await;
+    let (user, _) = expiring(&provider, &gateway).await;
+    provider.shut();
+    tokio::select! {
+        _ = gateway.token(user) => panic!("the gate is shut"),
+        () = provider.asked(2) => {}
+    }
+    tokio::select! {
+        biased;
+        _ = gateway.links.unlink(user, "app") => panic!("the gate is shut"),
+        () = tokio::task::yield_now() => {}
+    }
+    provider.open();
+    let given_back = async {
+        while provider.revoked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(5), given_back).await.expect("it goes on without the caller");
+    assert_eq!(gateway.token(user).await, None);
+}
+
+#[tokio::test]
 async fn servers_that_are_no_applications_have_no_token() {
     let provider = Provider::start().await;
     let gateway = Gateway::new(&provider).await;
