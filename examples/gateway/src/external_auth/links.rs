@@ -173,6 +173,12 @@ impl Links {
         renewal
     }
 
+    /// Waits for the renewals under way. For the end of the host: a refresh token may be spent, and the next not yet written.
+    pub(crate) async fn settle(&self) {
+        let running: Vec<Renewal> = self.running().values().cloned().collect();
+        futures::future::join_all(running).await;
+    }
+
     pub(super) fn running(&self) -> std::sync::MutexGuard<'_, HashMap<(Uuid, String), Renewal>> {
         self.0.renewals.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -108,6 +108,25 @@ async fn a_caller_that_leaves_takes_no_refresh_token_along() {
 }
 
 #[tokio::test]
+async fn the_end_of_the_host_waits_for_what_is_being_bought() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::new(&provider).await;
+    let (user, _) = expiring(&provider, &gateway).await;
+    let before = gateway.stored(user).await.access;
+    provider.shut();
+    tokio::select! {
+        _ = gateway.token(user) => panic!("the gate is shut"),
+        () = provider.asked(2) => {}
+    }
+    let open = async {
+        tokio::task::yield_now().await;
+        provider.open();
+    };
+    futures::join!(gateway.links.settle(), open);
+    assert_ne!(gateway.stored(user).await.access.expose_secret(), before.expose_secret());
+}
+
+#[tokio::test]
 async fn a_refused_token_is_renewed_once() {
     let provider = Provider::start().await;
     let gateway = Gateway::new(&provider).await;
