@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::call::CallError;
 
 /// New tokens: RFC 6749, section 5.1, and what providers make of it: no `token_type`, or one of their own; `expires_in` as
-/// text, or 0 for never; an empty `refresh_token`; the user's own token in `authed_user`, beside that of Slack's bot or alone.
+/// text or with decimals, or 0 for never; an empty `refresh_token`; Slack's `authed_user` around a user's own token.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(try_from = "Answer")]
 pub(super) struct Granted {
@@ -49,7 +49,10 @@ impl TryFrom<Answer> for Granted {
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let seconds = match Value::deserialize(deserializer)? {
-        Value::Number(number) => number.as_u64(),
+        Value::Number(number) => number.as_u64().or_else(|| {
+            let seconds = Duration::try_from_secs_f64(number.as_f64()?).ok()?;
+            Some(seconds.as_secs())
+        }),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     };
@@ -165,7 +168,10 @@ mod tests {
         assert!(
             lifetime(r#"{"access_token":"a","expires_in":3600}"#).is_some_and(|left| (3590..=3600).contains(&left))
         );
-        assert!(lifetime(r#"{"access_token":"a","expires_in":"3600"}"#).is_some_and(|left| left >= 3590));
+        for hour in ["\"3600\"", "3600.0", "3.6e3"] {
+            let json = format!(r#"{{"access_token":"a","expires_in":{hour}}}"#);
+            assert!(lifetime(&json).is_some_and(|left| (3590..=3600).contains(&left)), "{hour}");
+        }
         for never in ["0", "null", "\"\"", "-1", "1e300", "18446744073709551615", "[]"] {
             assert_eq!(lifetime(&format!(r#"{{"access_token":"a","expires_in":{never}}}"#)), None, "{never}");
         }
