@@ -112,8 +112,16 @@ impl Links {
     /// comes second: the gateway is done with the tokens in any case. A caller that goes away changes nothing.
     pub(crate) async fn unlink(&self, user: Uuid, id: &str) -> Result<(bool, Result<bool, String>), AccountsError> {
         let (links, id) = (self.clone(), id.to_owned());
-        let task = self.0.runtime.spawn(async move { links.give_back(user, &id).await });
-        task.await.unwrap_or_else(|_| Err(AccountsError("unlinking was interrupted".to_owned())))
+        let unlinked = self.to_the_end(async move { links.give_back(user, &id).await }).await;
+        unlinked.unwrap_or_else(|| Err(AccountsError("unlinking was interrupted".to_owned())))
+    }
+
+    /// Brings `task` to its end also if the caller goes away. `None` when it has none.
+    pub(super) async fn to_the_end<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        self.0.runtime.spawn(task).await.ok()
     }
 
     async fn give_back(&self, user: Uuid, id: &str) -> Result<(bool, Result<bool, String>), AccountsError> {

@@ -174,12 +174,18 @@ async fn callback(
             return shared.problem(StatusCode::BAD_REQUEST, "Not linked", &text);
         }
     };
-    match shared.link(&visitor.actor, application, &code, &verifier).await {
-        Ok(()) => {
+    // Also for who leaves, or loads the page again: the code is spent.
+    let linking = {
+        let (shared, application, actor) = (shared.clone(), application.clone(), visitor.actor);
+        async move { shared.link(&actor, &application, &code, &verifier).await }
+    };
+    match shared.links.to_the_end(linking).await {
+        Some(Ok(())) => {
             shared.sessions.notify(&visitor.session, format!("{name} is linked."));
             shared.back()
         }
-        Err(response) => response,
+        Some(Err(response)) => response,
+        None => shared.problem(StatusCode::INTERNAL_SERVER_ERROR, "Not linked", "It was interrupted. Try again."),
     }
 }
 

@@ -127,6 +127,28 @@ async fn a_state_is_good_once_and_in_one_browser() {
 }
 
 #[tokio::test]
+async fn who_leaves_while_linking_has_linked() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::new(&provider).await;
+    let (user, mut browser) = gateway.signed_in("ali").await;
+    let back = browser.authorize("app").await;
+    provider.shut();
+    tokio::select! {
+        _ = browser.get(&back) => panic!("the gate is shut"),
+        () = provider.asked(1) => {}
+    }
+    // The page is loaded again, and the code is spent.
+    assert_eq!(browser.get(&back).await.status, 400);
+    provider.open();
+    let linked = async {
+        while gateway.token(user).await.is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(5), linked).await.expect("it goes on without the browser");
+}
+
+#[tokio::test]
 async fn what_the_provider_says_is_shown_plainly() {
     let provider = Provider::start().await;
     let gateway = Gateway::new(&provider).await;
