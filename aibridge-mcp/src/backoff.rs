@@ -9,12 +9,15 @@ use crate::Limits;
 pub(crate) struct Backoff {
     pause: Duration,
     until: Option<Instant>,
+    /// Somebody tries it again.
+    claimed: bool,
 }
 
 impl Backoff {
-    /// It has failed. What fails while it is left alone had been under way before, and tells nothing new.
+    /// It has failed. What fails while it is left alone had been under way before, and tells nothing new, unless it is the
+    /// try that was claimed.
     pub(crate) fn fail(&mut self, now: Instant, limits: &Limits) {
-        if self.until.is_some_and(|until| now < until) {
+        if !std::mem::take(&mut self.claimed) && self.until.is_some_and(|until| now < until) {
             return;
         }
         self.pause = (self.pause * 2).clamp(limits.retry_first, limits.retry_longest.max(limits.retry_first));
@@ -31,13 +34,16 @@ impl Backoff {
         let due = self.until.is_some_and(|until| until <= now);
         if due {
             self.until = Some(now + jittered(self.pause));
+            self.claimed = true;
         }
         due
     }
 
-    /// Who claimed it has not tried.
+    /// Who claimed it, if somebody did, has not tried.
     pub(crate) fn release(&mut self, now: Instant) {
-        self.until = self.until.map(|until| until.min(now));
+        if std::mem::take(&mut self.claimed) {
+            self.until = Some(now);
+        }
     }
 }
 
@@ -59,13 +65,15 @@ mod tests {
             backoff.fail(Instant::now(), &limits);
             backoff.fail(Instant::now(), &limits);
             assert!(backoff.is_failing());
+            // Who has not claimed it has nothing to release.
+            backoff.release(Instant::now());
             assert!(!backoff.claim(Instant::now() + Duration::from_secs(pause).mul_f64(0.74)));
             tokio::time::advance(Duration::from_secs(pause)).await;
             assert!(backoff.claim(Instant::now()), "after {pause} s");
             assert!(!backoff.claim(Instant::now()), "claimed");
             backoff.release(Instant::now());
             assert!(backoff.claim(Instant::now()), "released");
-            tokio::time::advance(Duration::from_secs(pause)).await;
+            // Most of what fails does so at once.
         }
     }
 }

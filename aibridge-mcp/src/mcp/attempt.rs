@@ -103,8 +103,11 @@ impl Slot {
             }
             Found::Failed(failure) => self.failed(failure, "MCP server cannot be used, its tools are left out"),
             Found::Hopeless(_) => self.warn_of_hopeless(),
-            // If it was on this attempt to see whether the server is back, it is now on the next.
-            Found::Same | Found::NotLinked => self.server.outage().release(now),
+            Found::Same | Found::NotLinked => {}
+        }
+        // If it was on this attempt to see whether the server is back, and it has not seen, it is now on the next.
+        if !matches!(&found, Found::Failed(failure) if self.is_outage(failure)) {
+            self.server.outage().release(now);
         }
         let mut replaced = None;
         self.state.send_modify(|state| {

@@ -79,7 +79,8 @@ pub(super) async fn list(
             && let Some(tool) = new.next()
         {
             let input_schema = Value::Object(Arc::unwrap_or_clone(tool.input_schema));
-            bytes += tool.description.as_ref().map_or(0, |text| text.len()) + input_schema.to_string().len();
+            let description = tool.description.as_ref().map_or(0, |text| text.len());
+            bytes += tool.name.len() + description + input_schema.to_string().len();
             let listed = ListedTool { description: tool.description.map(Into::into), input_schema };
             tools.entry(tool.name.into_owned()).or_insert(listed);
         }

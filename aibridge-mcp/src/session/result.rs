@@ -39,7 +39,7 @@ pub(crate) fn outcome(called: Result<CallToolResponse, Failure>, since: Instant,
 fn content(result: CallToolResult, max: usize) -> Vec<Content> {
     let mut room = Room::new(max);
     // Servers should repeat it as text; some do not, or only tell of it.
-    let structured = result.structured_content.filter(|structured| !repeated(&result.content, structured));
+    let structured = result.structured_content.filter(|it| !it.is_null() && !repeated(&result.content, it));
     for block in result.content {
         if room.full {
             break;
@@ -212,6 +212,8 @@ mod tests {
             assert_eq!(texts(&of(json!({"content": content, "structuredContent": structured}), 100)), texts_of);
         }
         assert_eq!(texts(&of(json!({"structuredContent": structured}), 100)), [given]);
+        // Some servers write what they do not have.
+        assert_eq!(texts(&of(json!({"content": [text("a")], "structuredContent": null}), 100)), ["a"]);
         assert_eq!(texts(&of(json!({"content": []}), 100)), ["[the tool returned nothing]"]);
     }
 

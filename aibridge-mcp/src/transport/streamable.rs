@@ -1,9 +1,10 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use futures::StreamExt as _;
@@ -11,7 +12,7 @@ use http::{HeaderName, HeaderValue};
 use reqwest::{Client, Error};
 use rmcp::{
     ErrorData,
-    model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, RequestId, ServerJsonRpcMessage},
+    model::{ClientJsonRpcMessage, ClientRequest, ErrorCode, JsonRpcMessage, RequestId, ServerJsonRpcMessage},
     transport::{
         common::client_side_sse::BoxedSseResponse,
         streamable_http_client::{
@@ -20,12 +21,19 @@ use rmcp::{
         },
     },
 };
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+
+/// Between two requests for event streams. rmcp asks again at once for one that broke off, and as soon as the server says
+/// for one that ended.
+const STREAM_AGAIN: Duration = Duration::from_millis(500);
 
 /// reqwest's client as rmcp uses it, of one session.
 ///
 /// rmcp has what it does; this makes its errors say no URL and always say the status, tells answers that are too large from
-/// lost ones, and notices when rmcp opens a session again that the server forgot.
+/// lost ones, asks for event streams at a pace, and notices when rmcp opens a session again that the server forgot.
 #[derive(Clone)]
 pub(crate) struct StreamableClient {
     client: Client,
@@ -33,13 +41,25 @@ pub(crate) struct StreamableClient {
     /// Told when a session has been opened again: a server that forgets sessions was most likely restarted, and may
     /// have other tools now.
     reopened: Arc<Notify>,
+    /// When an event stream was asked for last.
+    streamed: Arc<Mutex<Option<Instant>>>,
 }
 
 type Result<T> = std::result::Result<T, StreamableHttpError<Error>>;
 
 impl StreamableClient {
     pub(crate) fn new(client: Client, reopened: Arc<Notify>) -> StreamableClient {
-        StreamableClient { client, opened: Arc::default(), reopened }
+        StreamableClient { client, opened: Arc::default(), reopened, streamed: Arc::default() }
+    }
+
+    /// Waits until it is time to ask for an event stream.
+    async fn pace(&self) {
+        let streamed = || self.streamed.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = *streamed();
+        if let Some(last) = last {
+            sleep_until(last + STREAM_AGAIN).await;
+        }
+        *streamed() = Some(Instant::now());
     }
 }
 
@@ -84,13 +104,13 @@ impl StreamableHttpClient for StreamableClient {
         }
         // An answer that does not say to what: the request was turned away before it was looked at, and without this it
         // would wait for its answer. Within a session that is what servers say that do not know it any more and do not
-        // know about 404 either.
+        // know about 404 either; but an internal error may be that of the tool, which has been run then.
         if let StreamableHttpPostResponse::Json(JsonRpcMessage::Error(error), _) = &mut response
             && let Some(id) = id
             // As text, because some servers answer to "1" what they were asked as 1.
             && error.id.as_ref().map(ToString::to_string) != Some(id.to_string())
         {
-            if in_session {
+            if in_session && error.error.code != ErrorCode::INTERNAL_ERROR {
                 return Err(StreamableHttpError::SessionExpired);
             }
             error.id = Some(id);
@@ -119,6 +139,7 @@ impl StreamableHttpClient for StreamableClient {
         token: Option<String>,
         headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<BoxedSseResponse> {
+        self.pace().await;
         self.client.get_stream(uri, session, last_event, token, headers).await.map_err(clear)
     }
 
@@ -131,6 +152,7 @@ impl StreamableHttpClient for StreamableClient {
         headers: HashMap<HeaderName, HeaderValue>,
         max_event: usize,
     ) -> Result<BoxedSseResponse> {
+        self.pace().await;
         self.client
             .get_stream_with_max_sse_event_size(uri, session, last_event, token, headers, max_event)
             .await

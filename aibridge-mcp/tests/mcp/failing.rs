@@ -86,6 +86,27 @@ async fn a_server_that_comes_back_is_found_in_the_background() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_back_is_everybody_s_also_if_it_refuses_who_finds_out() {
+    let fake = Fake::legacy(&["echo"]).await;
+    fake.instead("*", Instead::Status(503));
+    let pause = Duration::from_secs(1);
+    let mcp =
+        limited([linked("s", &fake, &Tokens::of(&[(ANN, "a"), (BOB, "b")]))], |limits| limits.retry_first = pause);
+    assert!(mcp.tools(ANN).await.listed.is_empty());
+    fake.as_ever();
+    fake.accept_only(&["b"]);
+    let refused = fake.count("POST server/discover");
+    until("another try", || {
+        mcp.known(ANN);
+        (fake.count("POST server/discover") > refused).then_some(())
+    })
+    .await;
+    let begun = Instant::now();
+    until("the tools", || mcp.known(BOB).filter(|toolbox| !toolbox.listed.is_empty())).await;
+    assert!(begun.elapsed() < pause / 2, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn too_many_requests_of_one_user_cost_nobody_else_the_tools() {
     let fake = Fake::legacy(&["echo"]).await;
     fake.instead("initialize of a", Instead::Status(429));

@@ -18,6 +18,29 @@ async fn a_session_that_the_server_forgot_is_opened_again_unseen() {
 }
 
 #[tokio::test]
+async fn a_server_that_crashed_may_have_run_the_call_and_is_not_asked_again() {
+    let fake = Fake::legacy(&["echo"]).await;
+    let mcp = mcp([Server::new("s", fake.url.clone())]);
+    mcp.tools(ANN).await;
+    fake.instead("tools/call", Instead::Crash);
+    let outcome = call(&mcp, ANN, "s", "echo").await;
+    assert_eq!(outcome.error.as_deref(), Some("the server answered: Internal server error (error -32603)"));
+    assert_eq!((fake.count("POST tools/call"), fake.count("POST initialize")), (1, 1));
+}
+
+#[tokio::test]
+async fn an_event_stream_that_ends_is_not_asked_for_again_at_once() {
+    let fake = Fake::legacy(&["echo"]).await;
+    fake.instead("", Instead::Events("retry: 0\nid: 1\ndata:\n\n"));
+    let mcp = mcp([Server::new("s", fake.url.clone())]);
+    let begun = Instant::now();
+    mcp.tools(ANN).await;
+    fake.sees("GET", 3).await;
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(text(&call(&mcp, ANN, "s", "echo").await), "{}");
+}
+
+#[tokio::test]
 async fn sessions_are_closed_when_the_actor_is_idle_and_when_the_host_ends() {
     let fake = Fake::legacy(&["echo"]).await;
     let mcp = mcp([Server::new("s", fake.url.clone())]);

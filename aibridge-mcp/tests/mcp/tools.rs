@@ -71,6 +71,12 @@ async fn a_server_that_lists_forever_gives_what_fits() {
     assert_eq!(mcp.tools(ANN).await.listed.len(), 7);
     let mcp = limited([Server::new("s", fake.url.clone())], |limits| limits.max_tools = 5);
     assert_eq!(mcp.tools(ANN).await.listed.len(), 5);
+    // Definitions are 4 MiB and a tool at most. Of these, names are the half, and descriptions the other.
+    let large: Vec<String> = (0..8).map(|n| format!("{n}{}", "x".repeat(1024 * 1024))).collect();
+    fake.set_tools(&large.iter().map(String::as_str).collect::<Vec<_>>());
+    *fake.inner.page.lock().unwrap() = 1;
+    let mcp = crate::mcp([Server::new("s", fake.url.clone())]);
+    assert_eq!(mcp.tools(ANN).await.listed.len(), 2);
 }
 
 #[tokio::test]

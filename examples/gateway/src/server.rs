@@ -80,7 +80,7 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
     }
     let mcp = mcp::servers(&config.mcp, config.gateway.tool_limits, links.as_ref(), tokens)?;
     let external_auth =
-        links.map(|links| Arc::new(ExternalAuth::new(links, identity.clone(), mcp.clone(), access_url)));
+        links.clone().map(|links| Arc::new(ExternalAuth::new(links, identity.clone(), mcp.clone(), access_url)));
     let dump = dump(&config)?;
     let parts = Parts {
         registry: registry.clone(),
@@ -102,6 +102,9 @@ pub(crate) async fn run(config: Config, warnings: Vec<Warning>, options: Option<
     tokio::task::spawn_blocking(move || dump.finish()).await?;
     if let Some(mcp) = mcp {
         mcp.close().await;
+    }
+    if let Some(links) = links {
+        links.settle().await;
     }
     store.close().await.context("the last records could not be written")?;
     tracing::info!("stopped");

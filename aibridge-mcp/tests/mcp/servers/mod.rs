@@ -85,6 +85,10 @@ pub enum Instead {
     Large(usize),
     /// An error of the protocol that quotes the request: its token and its arguments.
     Quote,
+    /// An internal error, of who knows what.
+    Crash,
+    /// Events, and then the end.
+    Events(&'static str),
     /// Until the gate is open; then the server answers.
     Wait,
     Hang,
@@ -233,6 +237,14 @@ async fn guard(State(inner): State<Arc<Inner>>, request: Request, next: Next) ->
             let quote = format!("what is {} of {}?", message["params"], token.unwrap_or_default());
             let error = json!({"code": -32602, "message": quote});
             return axum::Json(json!({"jsonrpc": "2.0", "id": message["id"], "error": error})).into_response();
+        }
+        Some(Instead::Crash) => {
+            let error = json!({"code": -32603, "message": "Internal server error"});
+            let body = axum::Json(json!({"jsonrpc": "2.0", "error": error, "id": null}));
+            return (StatusCode::INTERNAL_SERVER_ERROR, body).into_response();
+        }
+        Some(Instead::Events(events)) => {
+            return ([(header::CONTENT_TYPE, "text/event-stream")], events).into_response();
         }
         Some(Instead::Wait) => drop(inner.gate.subscribe().wait_for(|open| *open).await),
         Some(Instead::Hang) => std::future::pending().await,

@@ -11,12 +11,13 @@ use oauth2::{
     basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse},
 };
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde_json::json;
 use url::{Url, form_urlencoded};
 
 use super::{
-    call::{call, described},
-    grant::{GrantError, Granted},
+    call::{CallError, body, call, described},
+    grant::{GrantError, Granted, code},
 };
 use crate::config::{self, ClientAuth, Revocation};
 
@@ -51,6 +52,14 @@ pub(super) struct Departure {
     pub(super) url: Url,
     pub(super) state: String,
     pub(super) verifier: PkceCodeVerifier,
+}
+
+/// What Slack answers, with 200 in any case.
+#[derive(Deserialize)]
+struct Said {
+    ok: bool,
+    #[serde(default)]
+    error: String,
 }
 
 /// What tokens are asked for with.
@@ -143,26 +152,22 @@ impl Application {
         Ok(granted?.tokens())
     }
 
-    /// Whether the provider accepts the token; `None` when nobody can say.
-    pub(super) async fn accepts(&self, access: &SecretString) -> Option<bool> {
-        let url = self.config.validate_url.clone()?;
-        let answer = match self.http.get(url).bearer_auth(access.expose_secret()).send().await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let error = described(error);
-                tracing::warn!(application = self.config.id, %error, "a token could not be validated");
-                return None;
-            }
-        };
+    /// Whether the provider accepts the token; `None` when nobody can say, and an error when nobody can now.
+    pub(super) async fn accepts(&self, access: &SecretString) -> Result<Option<bool>, CallError> {
+        let Some(url) = self.config.validate_url.clone() else { return Ok(None) };
+        let answer = self.http.get(url).bearer_auth(access.expose_secret()).send().await.map_err(described)?;
         let header = |name: &str| answer.headers().get(name);
         let limited =
             header("retry-after").is_some() || header("x-ratelimit-remaining").is_some_and(|left| left == "0");
         match answer.status() {
-            status if status.is_success() => Some(true),
-            StatusCode::UNAUTHORIZED => Some(false),
+            status if status.is_success() => Ok(Some(true)),
+            StatusCode::UNAUTHORIZED => Ok(Some(false)),
             // GitHub says it of tokens that are void, and to callers that ask too often.
-            StatusCode::FORBIDDEN if !limited => Some(false),
-            _ => None,
+            StatusCode::FORBIDDEN if !limited => Ok(Some(false)),
+            status if limited || status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
+                Err(CallError(format!("it answered {status}")))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -195,10 +200,15 @@ impl Application {
                     .body(form.finish())
             }
         };
-        let status = request.send().await.map_err(|error| described(error).to_string())?.status();
-        match status.is_success() || (self.config.revocation == Revocation::GitHub && status == StatusCode::NOT_FOUND) {
-            true => Ok(true),
-            false => Err(format!("it answered {status}")),
+        let answer = request.send().await.map_err(|error| described(error).to_string())?;
+        match answer.status() {
+            status if status.is_success() => {}
+            StatusCode::NOT_FOUND if self.config.revocation == Revocation::GitHub => {}
+            status => return Err(format!("it answered {status}")),
+        }
+        match serde_json::from_slice(&body(answer).await.unwrap_or_default()) {
+            Ok(Said { ok: false, error }) => Err(format!("it answered {}", code(&error))),
+            _ => Ok(true),
         }
     }
 }

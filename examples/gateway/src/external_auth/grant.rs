@@ -14,25 +14,45 @@ use serde_json::Value;
 use super::call::CallError;
 
 /// New tokens: RFC 6749, section 5.1, and what providers make of it: no `token_type`, or one of their own; `expires_in` as
-/// text, or 0 for never; an empty `refresh_token`.
+/// text or with decimals, or 0 for never; an empty `refresh_token`; Slack's `authed_user` around a user's own token.
 #[derive(Debug, Deserialize, Serialize)]
+#[serde(try_from = "Answer")]
 pub(super) struct Granted {
     access_token: AccessToken,
-    #[serde(skip, default = "bearer")]
+    #[serde(skip)]
     token_type: BasicTokenType,
-    #[serde(default, deserialize_with = "seconds")]
     expires_in: Option<u64>,
-    #[serde(default)]
     refresh_token: Option<RefreshToken>,
 }
 
-fn bearer() -> BasicTokenType {
-    BasicTokenType::Bearer
+#[derive(Deserialize)]
+struct Answer {
+    access_token: Option<AccessToken>,
+    #[serde(default, deserialize_with = "seconds")]
+    expires_in: Option<u64>,
+    refresh_token: Option<RefreshToken>,
+    authed_user: Option<Value>,
+}
+
+impl TryFrom<Answer> for Granted {
+    type Error = &'static str;
+
+    fn try_from(answer: Answer) -> Result<Granted, &'static str> {
+        let Answer { access_token, expires_in, refresh_token, authed_user } = answer;
+        if let Some(access_token) = access_token.filter(|token| !token.secret().is_empty()) {
+            return Ok(Granted { access_token, token_type: BasicTokenType::Bearer, expires_in, refresh_token });
+        }
+        let own = authed_user.and_then(|own| serde_json::from_value::<Answer>(own).ok());
+        own.map_or(Err("there is no access token"), Granted::try_from)
+    }
 }
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let seconds = match Value::deserialize(deserializer)? {
-        Value::Number(number) => number.as_u64(),
+        Value::Number(number) => number.as_u64().or_else(|| {
+            let seconds = Duration::try_from_secs_f64(number.as_f64()?).ok()?;
+            Some(seconds.as_secs())
+        }),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     };
@@ -148,9 +168,28 @@ mod tests {
         assert!(
             lifetime(r#"{"access_token":"a","expires_in":3600}"#).is_some_and(|left| (3590..=3600).contains(&left))
         );
-        assert!(lifetime(r#"{"access_token":"a","expires_in":"3600"}"#).is_some_and(|left| left >= 3590));
+        for hour in ["\"3600\"", "3600.0", "3.6e3"] {
+            let json = format!(r#"{{"access_token":"a","expires_in":{hour}}}"#);
+            assert!(lifetime(&json).is_some_and(|left| (3590..=3600).contains(&left)), "{hour}");
+        }
         for never in ["0", "null", "\"\"", "-1", "1e300", "18446744073709551615", "[]"] {
             assert_eq!(lifetime(&format!(r#"{{"access_token":"a","expires_in":{never}}}"#)), None, "{never}");
+        }
+    }
+
+    #[test]
+    fn the_user_s_own_token_is_taken_where_there_is_no_other() {
+        let slack = tokens(
+            r#"{"ok":true,"app_id":"A","authed_user":{"id":"U","scope":"chat:write","access_token":"xoxp","token_type":"user",
+                "refresh_token":"xoxe","expires_in":43200},"team":{"id":"T"},"enterprise":null}"#,
+        );
+        assert_eq!(slack.access.expose_secret(), "xoxp");
+        assert_eq!(slack.refresh.as_ref().map(ExposeSecret::expose_secret), Some("xoxe"));
+        assert!(slack.expires_at.is_some());
+        let both = tokens(r#"{"access_token":"xoxb","authed_user":{"access_token":"xoxp","expires_in":1}}"#);
+        assert!(both.access.expose_secret() == "xoxb" && both.expires_at.is_none());
+        for none in ["{}", r#"{"access_token":""}"#, r#"{"access_token":null}"#, r#"{"authed_user":{"id":"U"}}"#] {
+            assert!(serde_json::from_str::<Granted>(none).is_err(), "{none}");
         }
     }
 

@@ -22,7 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::{application::Application, grant::GrantError};
+use super::{application::Application, call::CallError, grant::GrantError};
 
 /// How long before it expires a token is renewed, in seconds.
 const EARLY: TimeDelta = TimeDelta::seconds(60);
@@ -109,8 +109,22 @@ impl Links {
     }
 
     /// Forgets what a user linked, and gives the tokens back. False when there was nothing. What the provider says to it
-    /// comes second: the gateway is done with the tokens in any case.
+    /// comes second: the gateway is done with the tokens in any case. A caller that goes away changes nothing.
     pub(crate) async fn unlink(&self, user: Uuid, id: &str) -> Result<(bool, Result<bool, String>), AccountsError> {
+        let (links, id) = (self.clone(), id.to_owned());
+        let unlinked = self.to_the_end(async move { links.give_back(user, &id).await }).await;
+        unlinked.unwrap_or_else(|| Err(AccountsError("unlinking was interrupted".to_owned())))
+    }
+
+    /// Brings `task` to its end also if the caller goes away. `None` when it has none.
+    pub(super) async fn to_the_end<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        self.0.runtime.spawn(task).await.ok()
+    }
+
+    async fn give_back(&self, user: Uuid, id: &str) -> Result<(bool, Result<bool, String>), AccountsError> {
         // Whatever is being bought right now is to be given back too.
         let running = self.running().get(&(user, id.to_owned())).cloned();
         if let Some(running) = running {
@@ -167,6 +181,12 @@ impl Links {
         renewal
     }
 
+    /// Waits for the renewals under way. For the end of the host: a refresh token may be spent, and the next not yet written.
+    pub(crate) async fn settle(&self) {
+        let running: Vec<Renewal> = self.running().values().cloned().collect();
+        futures::future::join_all(running).await;
+    }
+
     pub(super) fn running(&self) -> std::sync::MutexGuard<'_, HashMap<(Uuid, String), Renewal>> {
         self.0.renewals.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -193,13 +213,14 @@ impl Links {
                 return Ok(Some(access));
             }
             // One server's refusal does not condemn a token that its issuer stands by.
-            if was_refused && application.accepts(&tokens.access).await == Some(true) {
+            let unavailable = |error: CallError| GrantError::Unavailable(error.to_string());
+            if was_refused && application.accepts(&tokens.access).await.map_err(unavailable)? == Some(true) {
                 return Ok(None);
             }
             return self.failed(&link, "the token has expired or was revoked").await;
         };
         match application.renew(refresh).await {
-            Ok(renewed) => self.save(link, renewed).await,
+            Ok(renewed) => self.save(application, link, renewed).await,
             Err(error) if error.is_final() => self.failed(&link, &error.to_string()).await,
             Err(error) => {
                 tracing::warn!(application = id, %user, %error, "a token could not be renewed");
@@ -209,12 +230,25 @@ impl Links {
     }
 
     /// Writes renewed tokens, unless the application was unlinked or linked again meanwhile.
-    async fn save(&self, mut seen: ExternalAuthLink, renewed: Tokens) -> Result<Option<SecretString>, LinkError> {
+    async fn save(
+        &self,
+        application: &Application,
+        mut seen: ExternalAuthLink,
+        renewed: Tokens,
+    ) -> Result<Option<SecretString>, LinkError> {
         let (store, keys) = (&self.0.store, &self.0.keys);
         while store.replace_link(keys, &seen, &renewed).await?.is_none() {
             match store.link(keys, &seen.provider_id, seen.user_id).await? {
                 // Another gateway on the same database came second with the refresh token, and was told that it is spent.
                 Some((link, _)) if link.failure.is_some() && link.created_at == seen.created_at => seen = link,
+                None => {
+                    // Who unlinked it gave back what there was then.
+                    if let Err(error) = application.revoke(&renewed).await {
+                        let (id, user) = (&seen.provider_id, seen.user_id);
+                        tracing::warn!(application = id, %user, error, "a token could not be revoked");
+                    }
+                    return Ok(None);
+                }
                 found => return Ok(usable(found)),
             }
         }

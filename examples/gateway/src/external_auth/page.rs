@@ -87,6 +87,13 @@ pub(super) fn sign_in(base: &str, problem: Option<&str>, then: Option<&str>) -> 
     document(base, "Sign in", &body)
 }
 
+/// Goes on to link an application.
+pub(super) fn onward(base: &str, id: &str, name: &str) -> String {
+    let (id, name) = (Escaped(id), Escaped(name));
+    let body = format!("<p><a class=\"button\" href=\"{base}/external-auth/{id}/login\">Go on to {name}</a></p>\n");
+    document(base, "Signed in", &body)
+}
+
 /// Something did not work.
 pub(super) fn problem(base: &str, title: &str, text: &str) -> String {
     let body = format!(
@@ -138,7 +145,8 @@ mod tests {
             name: EVIL,
             state,
         });
-        for page in [links("", EVIL, Some(EVIL), &rows), sign_in("", Some(EVIL), Some(EVIL)), problem("", EVIL, EVIL)] {
+        let sign_in = sign_in("", Some(EVIL), Some(EVIL));
+        for page in [links("", EVIL, Some(EVIL), &rows), sign_in, onward("", EVIL, EVIL), problem("", EVIL, EVIL)] {
             assert!(!page.contains("<script") && !page.contains("alert('"), "{page}");
             assert!(page.contains("&quot;&gt;&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;"), "{page}");
         }

@@ -108,11 +108,11 @@ async fn sign_in(State(shared): Shared, headers: HeaderMap, body: Bytes) -> Resp
         shared.sessions.close(earlier);
     }
     let session = shared.sessions.open(token);
-    let target = match then {
-        Some(id) => format!("{}/external-auth/{id}/login", shared.base()),
-        None => format!("{}/external-auth", shared.base()),
+    let response = match then.as_deref().and_then(|id| shared.links.application(id)) {
+        Some(application) => shared.onward(application),
+        None => shared.back(),
     };
-    with_header(see_other(&target), header::SET_COOKIE, shared.cookie.write(Some(&session)))
+    with_header(response, header::SET_COOKIE, shared.cookie.write(Some(&session)))
 }
 
 async fn sign_out(State(shared): Shared, headers: HeaderMap) -> Response {
@@ -174,12 +174,18 @@ async fn callback(
             return shared.problem(StatusCode::BAD_REQUEST, "Not linked", &text);
         }
     };
-    match shared.link(&visitor.actor, application, &code, &verifier).await {
-        Ok(()) => {
+    // Also for who leaves, or loads the page again: the code is spent.
+    let linking = {
+        let (shared, application, actor) = (shared.clone(), application.clone(), visitor.actor);
+        async move { shared.link(&actor, &application, &code, &verifier).await }
+    };
+    match shared.links.to_the_end(linking).await {
+        Some(Ok(())) => {
             shared.sessions.notify(&visitor.session, format!("{name} is linked."));
             shared.back()
         }
-        Err(response) => response,
+        Some(Err(response)) => response,
+        None => shared.problem(StatusCode::INTERNAL_SERVER_ERROR, "Not linked", "It was interrupted. Try again."),
     }
 }
 
@@ -213,6 +219,18 @@ impl ExternalAuth {
         see_other(&format!("{}/external-auth", self.base()))
     }
 
+    /// Sends who has signed in to link an application. Not with a redirect: most browsers hold what follows a form to the
+    /// `form-action` of its page, redirects to the provider and beyond included.
+    fn onward(&self, application: &Application) -> Response {
+        let (base, id) = (self.base(), &application.config.id);
+        let response = page::response(StatusCode::OK, page::onward(base, id, &application.config.display_name));
+        match http::HeaderValue::try_from(format!("0; url={base}/external-auth/{id}/login")) {
+            Ok(target) => with_header(response, header::REFRESH, target),
+            // A URL is ASCII.
+            Err(_) => response,
+        }
+    }
+
     /// Exchanges the code and keeps the tokens, if they work.
     async fn link(
         &self,
@@ -230,10 +248,14 @@ impl ExternalAuth {
             };
             self.problem(StatusCode::BAD_GATEWAY, "Not linked", &text)
         })?;
-        if application.accepts(&tokens.access).await == Some(false) {
-            tracing::warn!(application = id, user = %actor.id, "a new token is not accepted by its own issuer");
-            let text = format!("{name} issued a token and does not accept it.");
-            return Err(self.problem(StatusCode::BAD_GATEWAY, "Not linked", &text));
+        match application.accepts(&tokens.access).await {
+            Ok(Some(false)) => {
+                tracing::warn!(application = id, user = %actor.id, "a new token is not accepted by its own issuer");
+                let text = format!("{name} issued a token and does not accept it.");
+                return Err(self.problem(StatusCode::BAD_GATEWAY, "Not linked", &text));
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(application = id, %error, "a token could not be validated"),
         }
         self.links.put(actor.id, id, &tokens).await.map_err(|error| self.failed(&error))?;
         tracing::info!(application = id, user = %actor.id, "an application was linked");

@@ -41,15 +41,17 @@ impl Known {
         let beside = |path: &str| auth_url.and_then(|url| url.join(path).ok());
         match kind {
             "github" => {
-                let grant = fixed("https://api.github.com/applications/").and_then(|mut url| {
+                let api = |path: &str| github_api(auth_url)?.join(path).ok();
+                let grant = api("applications/").and_then(|mut url| {
                     url.path_segments_mut().ok()?.pop_if_empty().push(client_id).push("grant");
                     Some(url)
                 });
+                let token = "/login/oauth/access_token";
                 Known {
                     display_name: Some("GitHub"),
                     auth_url: fixed("https://github.com/login/oauth/authorize"),
-                    token_url: fixed("https://github.com/login/oauth/access_token"),
-                    validate_url: fixed("https://api.github.com/user"),
+                    token_url: beside(token).or_else(|| fixed("https://github.com/")?.join(token).ok()),
+                    validate_url: api("user"),
                     revoke_url: grant,
                     scopes: &["repo", "workflow"],
                     revocation: Revocation::GitHub,
@@ -126,6 +128,16 @@ impl Known {
     }
 }
 
+/// The API of the GitHub that `auth_url` is of: that of GitHub Enterprise Server is on the same host, those of github.com and
+/// of what is below ghe.com are on one beside it.
+fn github_api(auth_url: Option<&Url>) -> Option<Url> {
+    let host = auth_url.and_then(Url::host_str).unwrap_or("github.com");
+    match auth_url {
+        Some(url) if host != "github.com" && !host.ends_with(".ghe.com") => url.join("/api/v3/").ok(),
+        _ => fixed(&format!("https://api.{host}/")),
+    }
+}
+
 fn fixed(url: &str) -> Option<Url> {
     Url::parse(url).ok()
 }
@@ -183,6 +195,20 @@ mod tests {
         assert_eq!(urls("gitlab", Some(own))[1], "https://git.example:8443/oauth/token");
         assert_eq!(urls("gitlab", Some(own))[3], "https://git.example:8443/oauth/revoke");
         assert_eq!(urls("gitea", Some(own))[1], "https://git.example:8443/login/oauth/access_token");
+        // GitHub Enterprise: nothing of it goes to github.com.
+        for (auth_url, token_url, api) in [
+            ("https://github.com/login/oauth/authorize?x=y", "https://github.com/login", "https://api.github.com"),
+            (
+                "https://git.example:8443/login/oauth/authorize",
+                "https://git.example:8443/login",
+                "https://git.example:8443/api/v3",
+            ),
+            ("https://octo.ghe.com/login/oauth/authorize", "https://octo.ghe.com/login", "https://api.octo.ghe.com"),
+        ] {
+            let urls = urls("github", Some(auth_url));
+            assert_eq!(urls[1], format!("{token_url}/oauth/access_token"));
+            assert_eq!(urls[2..4], [format!("{api}/user"), format!("{api}/applications/the%20id/grant")]);
+        }
         assert_eq!(urls("bitbucket-server", Some(own))[1], "https://git.example:8443/rest/oauth2/latest/token");
         assert_eq!(urls("jfrog", Some(own))[1], "https://git.example:8443/access/api/v1/integrations/the%20id/token");
         let entra = "https://login.microsoftonline.com/tenant/oauth2/authorize";

@@ -84,7 +84,13 @@ async fn who_is_not_signed_in_is_asked_to_and_then_sent_on() {
     let page = browser.get("/external-auth/app/login").await;
     assert!(page.text.contains("name=\"then\" value=\"app\""), "{}", page.text);
     let page = browser.post("/external-auth/sign-in", &[("token", &token), ("then", "app")]).await;
-    assert_eq!((page.status, page.location()), (303, "/external-auth/app/login"));
+    // Not by a redirect: browsers hold those that follow a form to the page's `form-action`, up to the provider's page.
+    assert_eq!(
+        (page.status, &page.headers["refresh"]),
+        (200, &"0; url=/external-auth/app/login".parse().expect("one"))
+    );
+    assert!(page.text.contains("href=\"/external-auth/app/login\">Go on to The &lt;App&gt;<"), "{}", page.text);
+    assert_eq!(browser.get("/external-auth/app/login").await.status, 303);
     // Nowhere else.
     for then in ["//evil.example", "nothing"] {
         let page = browser.post("/external-auth/sign-in", &[("token", &token), ("then", then)]).await;
@@ -118,6 +124,28 @@ async fn a_state_is_good_once_and_in_one_browser() {
     assert_eq!(browser.get(&back).await.status, 400, "replayed");
     assert_eq!(provider.grants().len(), 1);
     assert_eq!(gateway.token(user).await, token);
+}
+
+#[tokio::test]
+async fn who_leaves_while_linking_has_linked() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::new(&provider).await;
+    let (user, mut browser) = gateway.signed_in("ali").await;
+    let back = browser.authorize("app").await;
+    provider.shut();
+    tokio::select! {
+        _ = browser.get(&back) => panic!("the gate is shut"),
+        () = provider.asked(1) => {}
+    }
+    // The page is loaded again, and the code is spent.
+    assert_eq!(browser.get(&back).await.status, 400);
+    provider.open();
+    let linked = async {
+        while gateway.token(user).await.is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(5), linked).await.expect("it goes on without the browser");
 }
 
 #[tokio::test]
@@ -213,7 +241,7 @@ async fn behind_a_proxy_everything_is_below_the_access_url() {
     browser.origin = "https://example.com".to_owned();
     let headers = [("origin", "https://example.com")];
     let page = browser.post_from("/external-auth/sign-in", &[("token", &token), ("then", "app")], &headers).await;
-    assert_eq!((page.status, page.location()), (303, "/gateway/external-auth/app/login"));
+    assert_eq!(page.headers["refresh"], "0; url=/gateway/external-auth/app/login");
     let cookie = page.headers["set-cookie"].to_str().expect("ASCII");
     assert!(cookie.starts_with("__Host-aibridge_session=") && cookie.ends_with("; Secure"), "{cookie}");
     let page = browser.get("/external-auth/app/login").await;
@@ -231,6 +259,19 @@ async fn a_secret_that_is_wanted_in_the_body_is_sent_there() {
     assert!(gateway.token(user).await.is_some());
     assert_eq!(browser.link("app").await.status, 303);
     assert_eq!(provider.grants().len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_a_form_is_read_too() {
+    let provider = Provider::start().await;
+    provider.behave(Behaviour::Forms);
+    provider.issue(Some(30), true);
+    let gateway = Gateway::new(&provider).await;
+    let (user, _) = gateway.linked().await;
+    let first = gateway.stored(user).await;
+    assert!(first.expires_at.is_some() && provider.accepts(first.access.expose_secret()));
+    let second = gateway.token(user).await.expect("renewed");
+    assert!(second != first.access.expose_secret() && provider.accepts(&second));
 }
 
 #[tokio::test]
@@ -273,13 +314,20 @@ async fn what_cannot_be_revoked_is_unlinked_all_the_same() {
     browser.post("/external-auth/app/unlink", &[]).await;
     assert!(browser.get("/external-auth").await.text.contains("could not be told"));
     assert_eq!((gateway.token(user).await, provider.revoked().len()), (None, 1));
+    // Slack says so with 200.
+    provider.behave(Behaviour::Good);
+    browser.link("app").await;
+    provider.behave(Behaviour::RefusingAs200("invalid_auth"));
+    browser.post("/external-auth/app/unlink", &[]).await;
+    assert!(browser.get("/external-auth").await.text.contains("could not be told"));
+    assert_eq!((gateway.token(user).await, provider.revoked().len()), (None, 2));
     provider.behave(Behaviour::Good);
     let without = config::Application { revoke_url: None, ..application(&provider) };
     let gateway = Gateway::at("http://gateway.test:3000/", without).await;
     let (user, mut browser) = gateway.linked().await;
     browser.post("/external-auth/app/unlink", &[]).await;
     assert!(browser.get("/external-auth").await.text.contains("is unlinked. Its settings"));
-    assert_eq!((gateway.token(user).await, provider.revoked().len()), (None, 1));
+    assert_eq!((gateway.token(user).await, provider.revoked().len()), (None, 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,6 +37,8 @@ pub(super) enum Behaviour {
     RefusingAs200(&'static str),
     /// To every grant with 503 and no JSON.
     Down,
+    /// With forms in place of JSON, and with 201.
+    Forms,
 }
 
 #[derive(Default)]
@@ -210,7 +212,7 @@ async fn token(State(provider): State<Provider>, headers: HeaderMap, body: Bytes
     provider.asked.send_modify(|asked| *asked += 1);
     provider.gate.subscribe().wait_for(|open| *open).await.expect("it lives");
     match provider.with(|inner| inner.behaviour) {
-        Behaviour::Good => {}
+        Behaviour::Good | Behaviour::Forms => {}
         Behaviour::Refusing(code) => return error(400, code),
         Behaviour::RefusingAs200(code) => return error(200, code),
         Behaviour::Down => return (StatusCode::SERVICE_UNAVAILABLE, "<html>canary").into_response(),
@@ -228,6 +230,7 @@ async fn token(State(provider): State<Provider>, headers: HeaderMap, body: Bytes
         "refresh_token" => provider.with(|inner| inner.refresh.remove(&field("refresh_token"))),
         other => panic!("{other}"),
     };
+    let forms = provider.with(|inner| inner.behaviour) == Behaviour::Forms;
     if !granted {
         return error(400, "invalid_grant");
     }
@@ -245,16 +248,28 @@ async fn token(State(provider): State<Provider>, headers: HeaderMap, body: Bytes
         }
         tokens
     });
+    if forms {
+        let fields = tokens.as_object().expect("an object").iter();
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields.map(|(name, value)| (name, text(value))))
+            .finish();
+        return (StatusCode::CREATED, [("content-type", "application/x-www-form-urlencoded; charset=utf-8")], form)
+            .into_response();
+    }
     Json::<Value>(tokens).into_response()
 }
 
-async fn revoke(State(provider): State<Provider>, body: Bytes) -> StatusCode {
+async fn revoke(State(provider): State<Provider>, body: Bytes) -> Response {
     let form = form(&body);
     assert_eq!((form["client_id"].as_str(), form["client_secret"].as_str()), (CLIENT_ID, CLIENT_SECRET));
     provider.with(|inner| inner.revoked.push((form["token"].clone(), form["token_type_hint"].clone())));
+    provider.gate.subscribe().wait_for(|open| *open).await.expect("it lives");
     match provider.with(|inner| inner.behaviour) {
-        Behaviour::Good => StatusCode::OK,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
+        Behaviour::Good => StatusCode::OK.into_response(),
+        // As Slack does.
+        Behaviour::RefusingAs200(code) => Json(json!({"ok": false, "error": code})).into_response(),
+        _ => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 
@@ -291,6 +306,9 @@ async fn mcp(State(provider): State<Provider>, headers: HeaderMap, Json(message)
 async fn validate(State(provider): State<Provider>, headers: HeaderMap) -> StatusCode {
     let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     assert!(headers.contains_key("user-agent"));
+    if provider.with(|inner| inner.behaviour) == Behaviour::Down {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
     match provider.accepts(bearer.strip_prefix("Bearer ").unwrap_or_default()) {
         true => StatusCode::OK,
         false => StatusCode::UNAUTHORIZED,

@@ -108,6 +108,25 @@ async fn a_caller_that_leaves_takes_no_refresh_token_along() {
 }
 
 #[tokio::test]
+async fn the_end_of_the_host_waits_for_what_is_being_bought() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::new(&provider).await;
+    let (user, _) = expiring(&provider, &gateway).await;
+    let before = gateway.stored(user).await.access;
+    provider.shut();
+    tokio::select! {
+        _ = gateway.token(user) => panic!("the gate is shut"),
+        () = provider.asked(2) => {}
+    }
+    let open = async {
+        tokio::task::yield_now().await;
+        provider.open();
+    };
+    futures::join!(gateway.links.settle(), open);
+    assert_ne!(gateway.stored(user).await.access.expose_secret(), before.expose_secret());
+}
+
+#[tokio::test]
 async fn a_refused_token_is_renewed_once() {
     let provider = Provider::start().await;
     let gateway = Gateway::new(&provider).await;
@@ -197,6 +216,64 @@ async fn unlinking_waits_for_a_renewal_and_gives_back_what_it_brought() {
     let (_, unlinked, ()) = futures::join!(gateway.links.token(user, "app"), unlink, open);
     assert_eq!(unlinked.expect("an answer"), (true, Ok(true)));
     assert_eq!(provider.revoked(), [("refresh-3".to_owned(), "refresh_token".to_owned())]);
+    assert_eq!(gateway.token(user).await, None);
+}
+
+#[tokio::test]
+async fn a_token_is_not_condemned_while_its_issuer_cannot_be_asked() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::new(&provider).await;
+    provider.issue(None, false);
+    let (user, _) = gateway.linked().await;
+    let used = gateway.stored(user).await.access;
+    provider.forget_access();
+    provider.behave(Behaviour::Down);
+    assert!(gateway.links.refresh(user, "app", &used).await.is_err());
+    assert_eq!(gateway.failure(user).await, None);
+    provider.behave(Behaviour::Good);
+    assert!(gateway.links.refresh(user, "app", &used).await.expect("an answer").is_none());
+    assert!(gateway.failure(user).await.is_some());
+}
+
+#[tokio::test]
+async fn what_is_bought_for_a_link_that_is_gone_is_given_back() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::new(&provider).await;
+    let (user, _) = expiring(&provider, &gateway).await;
+    provider.shut();
+    // By another process on the same database.
+    let unlink = async {
+        provider.asked(2).await;
+        assert!(gateway.store.delete_link("app", user).await.expect("written"));
+        provider.open();
+    };
+    let (token, ()) = futures::join!(gateway.token(user), unlink);
+    assert_eq!(token, None);
+    assert_eq!(provider.revoked(), [("refresh-3".to_owned(), "refresh_token".to_owned())]);
+}
+
+#[tokio::test]
+async fn who_leaves_while_unlinking_has_unlinked() {
+    let provider = Provider::start().await;
+    let gateway = Gateway::new(&provider).await;
+    let (user, _) = expiring(&provider, &gateway).await;
+    provider.shut();
+    tokio::select! {
+        _ = gateway.token(user) => panic!("the gate is shut"),
+        () = provider.asked(2) => {}
+    }
+    tokio::select! {
+        biased;
+        _ = gateway.links.unlink(user, "app") => panic!("the gate is shut"),
+        () = tokio::task::yield_now() => {}
+    }
+    provider.open();
+    let given_back = async {
+        while provider.revoked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(5), given_back).await.expect("it goes on without the caller");
     assert_eq!(gateway.token(user).await, None);
 }
 
