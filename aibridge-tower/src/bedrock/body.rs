@@ -17,7 +17,7 @@ pin_project! {
     pub struct ResponseBody<B> {
         #[pin]
         inner: B,
-        frames: Option<StreamDecoder>,
+        frames: Option<Box<StreamDecoder>>,
         over: bool,
     }
 }
@@ -28,7 +28,7 @@ impl<B> ResponseBody<B> {
     }
 
     pub(super) fn events(inner: B) -> ResponseBody<B> {
-        ResponseBody { inner, frames: Some(StreamDecoder::new()), over: false }
+        ResponseBody { inner, frames: Some(Box::new(StreamDecoder::new())), over: false }
     }
 }
 

@@ -37,11 +37,11 @@ pin_project! {
         #[pin]
         inner: B,
         // Taken at the end, which drops this body's hold on the interception.
-        observation: Option<Observation>,
+        observation: Option<Box<Observation>>,
         keep_alive: Option<Box<KeepAlive>>,
         last: Option<Result<Bytes, Truncated>>,
         // Nothing may follow them, so that they wait for `last`.
-        trailers: Option<Frame<Bytes>>,
+        trailers: Option<Box<Frame<Bytes>>>,
         over: bool,
         guard: Option<RoundTrip>,
     }
@@ -63,7 +63,7 @@ impl<B: Body<Data = Bytes>> ResponseBody<B> {
         api: Api,
         treatment: Treatment,
     ) -> ResponseBody<B> {
-        let observation = Observation::new(head, trip, api, treatment.hide_usage);
+        let observation = Box::new(Observation::new(head, trip, api, treatment.hide_usage));
         let keep_alive = treatment.keep_alive.filter(|_| observation.holds_back());
         let mut body = ResponseBody {
             inner,
@@ -111,13 +111,13 @@ where
             if *this.over {
                 return Poll::Ready(match this.last.take() {
                     Some(last) => Some(last.map(Frame::data).map_err(Into::into)),
-                    None => this.trailers.take().map(Ok),
+                    None => this.trailers.take().map(|trailers| Ok(*trailers)),
                 });
             }
             let frame = match this.inner.as_mut().poll_frame(cx) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
-                    let between = this.observation.as_ref().is_some_and(Observation::is_between_events);
+                    let between = this.observation.as_deref().is_some_and(Observation::is_between_events);
                     let Some(keep_alive) = this.keep_alive.as_mut().filter(|_| between) else { return Poll::Pending };
                     return keep_alive.poll(cx).map(|event| Some(Ok(Frame::data(event))));
                 }
@@ -136,7 +136,7 @@ where
                         Err(trailers) => {
                             *this.over = true;
                             *this.last = settle(observation, Ending::Clean);
-                            *this.trailers = Some(trailers);
+                            *this.trailers = Some(Box::new(trailers));
                             *this.observation = None;
                             continue;
                         }

@@ -21,6 +21,9 @@ const TURNS: u8 = 2;
 /// A burst is passed on when it has grown to this size, and a frame of half of it is not copied into one.
 const FULL: usize = 32 * 1024;
 
+/// A frame, a failure, or the end.
+type Next = Option<Result<Frame<Bytes>, UpstreamError>>;
+
 pin_project! {
     /// The provider's answer. Frames that are ready together are passed on together.
     ///
@@ -33,7 +36,7 @@ pin_project! {
         turns: u8,
         last_frame: Option<Instant>,
         // What came behind `gathered` and cannot be merged with it.
-        next: Option<Option<Result<Frame<Bytes>, UpstreamError>>>,
+        next: Option<Box<Next>>,
     }
 }
 
@@ -53,7 +56,7 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         let mut this = self.project();
         if let Some(next) = this.next.take() {
-            return Poll::Ready(next);
+            return Poll::Ready(*next);
         }
         loop {
             match this.inner.as_mut().poll_frame(cx) {
@@ -74,7 +77,7 @@ where
                         if this.gathered.is_empty() {
                             return Poll::Ready(frame);
                         }
-                        *this.next = Some(frame);
+                        *this.next = Some(Box::new(frame));
                         return Poll::Ready(Some(Ok(flush(this.gathered))));
                     }
                     this.gathered.extend_from_slice(&data);
@@ -88,7 +91,7 @@ where
                     if this.gathered.is_empty() {
                         return Poll::Ready(other);
                     }
-                    *this.next = Some(other);
+                    *this.next = Some(Box::new(other));
                     return Poll::Ready(Some(Ok(flush(this.gathered))));
                 }
             }
@@ -104,15 +107,8 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        let held = self.gathered.len() as u64
-            + self
-                .next
-                .iter()
-                .flatten()
-                .flatten()
-                .filter_map(Frame::data_ref)
-                .map(|data| data.len() as u64)
-                .sum::<u64>();
+        let next = self.next.as_deref().and_then(|next| next.as_ref()?.as_ref().ok()?.data_ref());
+        let held = (self.gathered.len() + next.map_or(0, Bytes::len)) as u64;
         let mut hint = self.inner.size_hint();
         if let Some(upper) = hint.upper() {
             hint.set_upper(upper + held);
