@@ -9,6 +9,7 @@
 //! window, and in a refusal, what it called is reported and not run, and the client sees that reason.
 
 mod block;
+mod container;
 mod drafts;
 mod ending;
 mod error;
@@ -135,6 +136,11 @@ impl Dialect for Rounds {
             edits.append(messages, reply.clone());
             edits.append(messages, answer.clone());
         }
+        let container = match &self.replies {
+            Some(replies) => replies.container(),
+            None => self.relay.container(),
+        };
+        container.hand_on(sent, &mut edits);
         self.turn.extend([reply, answer]);
         edits.apply()
     }

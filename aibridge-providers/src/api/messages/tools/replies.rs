@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{
     block::Block,
+    container::Container,
     drafts::array,
     ending::{end_turn, is_cut},
     usage::Usage,
@@ -21,6 +22,7 @@ pub(super) struct Replies {
     shown: Vec<Bytes>,
     /// The usage of the rounds before; `None` in the first.
     before: Option<Usage>,
+    container: Container,
     last: Option<Last>,
 }
 
@@ -53,9 +55,15 @@ impl Replies {
             blocks.iter().filter(|block| block.call().is_none()).map(|block| block.json.clone()).collect();
         let mut usage = Usage::default();
         usage.update(document.get("usage"));
+        self.container.note(document.get("container"));
         let hides = shown.len() < blocks.len();
         self.last = Some(Last { document, shown, hides, usage });
         Some(blocks)
+    }
+
+    /// Where the provider runs code.
+    pub(super) fn container(&self) -> &Container {
+        &self.container
     }
 
     /// The last reply has come whole, and the model was done.
@@ -74,6 +82,7 @@ impl Replies {
             let mut total = before.clone();
             total.add(&last.usage);
             total.write(document, &mut edits);
+            self.container.tell(Some(document.root()), &mut edits);
             if let Some(id) = &self.id {
                 edits.set(document.root(), "id", id.clone());
             }
