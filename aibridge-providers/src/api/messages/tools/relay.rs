@@ -119,7 +119,7 @@ impl Relay {
             "message_delta" => self.message_delta(raw, event, value),
             "message_stop" => {
                 self.round.stopped = true;
-                self.round.end_event(raw, None)
+                self.round.end_event(raw, None, self.before.is_some())
             }
             "error" => {
                 self.round.failed = true;
@@ -184,7 +184,7 @@ impl Relay {
                 self.container.tell(document.get("delta"), edits);
             })
         });
-        self.round.end_event(raw, summed)
+        self.round.end_event(raw, summed, self.before.is_some())
     }
 
     /// The usage of this round and those before it, if there are any.

@@ -8,7 +8,7 @@ use super::{
     block::Block,
     container::Container,
     drafts::array,
-    ending::{end_turn, is_cut},
+    ending::{end_turn, is_cut, is_pause},
     usage::Usage,
 };
 use crate::json::{Document, Edits, Value};
@@ -68,9 +68,18 @@ impl Replies {
 
     /// The last reply has come whole, and the model was done.
     pub(super) fn is_complete(&self) -> bool {
+        !self.stopped_for(is_cut)
+    }
+
+    /// The provider wants the last reply back to go on with it.
+    pub(super) fn is_paused(&self) -> bool {
+        self.stopped_for(is_pause)
+    }
+
+    fn stopped_for(&self, is: fn(&str) -> bool) -> bool {
         let document = self.last.as_ref().map(|last| &last.document);
         let reason = document.and_then(|document| document.get("stop_reason")).and_then(Value::as_str);
-        !reason.is_some_and(|reason| is_cut(&reason))
+        reason.is_some_and(|reason| is(&reason))
     }
 
     /// The reply for the client: the last one, with what the others add to it.
