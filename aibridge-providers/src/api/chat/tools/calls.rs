@@ -141,6 +141,11 @@ impl Calls {
         clients.filter_map(|call| call.id.clone()).collect()
     }
 
+    /// The elements of `tool_calls` of a message that was whole, as the provider is sent them.
+    pub(super) fn write_over(&self, elements: Value<'_>) -> Vec<Vec<u8>> {
+        elements.elements().zip(&self.calls).map(|(element, call)| call.write_over(element)).collect()
+    }
+
     /// The elements of `tool_calls` of a message with these calls.
     pub(super) fn elements(&self) -> Vec<Vec<u8>> {
         self.calls.iter().map(Called::write).collect()

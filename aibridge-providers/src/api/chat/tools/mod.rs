@@ -157,7 +157,7 @@ impl Rounds {
     /// The round as elements of `messages`: the reply, and the results of our calls.
     fn messages(&self, answers: &[Answer]) -> Vec<Vec<u8>> {
         let reply = match &self.round.document {
-            Some(document) => reply::message(document),
+            Some(document) => reply::message(document, &self.round.calls),
             None => message::assistant(&self.round.said, &self.round.calls),
         };
         let results = self.round.calls.ours(None).into_iter().map(|call| {

@@ -40,9 +40,10 @@ fn a_reply_without_calls_of_ours_keeps_its_bytes() {
 
 #[test]
 fn rounds_are_merged_into_the_last_reply() {
-    let calls = json!([called("call_1", "bmcp_a", r#"{"x": 1}"#), called("call_2", "bmcp_a", "")]);
+    let [calls, sent] =
+        ["", "{}"].map(|none| json!([called("call_1", "bmcp_a", r#"{"x": 1}"#), called("call_2", "bmcp_a", none)]));
     let rounds = [
-        calling("c1", Value::Null, calls.clone()),
+        calling("c1", Value::Null, calls),
         calling("c2", json!("Two. \u{e9}"), json!([called("call_3", "bmcp_b", "{}")])),
         answer("c3", "Three."),
     ];
@@ -56,7 +57,7 @@ fn rounds_are_merged_into_the_last_reply() {
         outcome.messages,
         json!([
             {"role": "user", "content": "hi"},
-            {"role": "assistant", "content": null, "tool_calls": calls, "annotations": []},
+            {"role": "assistant", "content": null, "tool_calls": sent, "annotations": []},
             result("call_1", r#"bmcp_a of {"x":1}"#),
             result("call_2", "bmcp_a of {}"),
             {"role": "assistant", "content": "Two. \u{e9}", "tool_calls": [called("call_3", "bmcp_b", "{}")], "annotations": []},
@@ -64,6 +65,18 @@ fn rounds_are_merged_into_the_last_reply() {
         ]),
     );
     assert_eq!(outcome.calls[1][0].reply_id.as_deref(), Some("c2"));
+}
+
+#[test]
+fn calls_without_ids_get_those_that_the_results_name() {
+    let nameless =
+        |key: &str| json!({"type": "function", key: "", "function": {"name": "bmcp_a", "arguments": "{}"}, "x": 1});
+    let outcome =
+        replied(&[&calling("c1", Value::Null, json!([nameless("id"), nameless("other")])), &answer("c2", "a")]);
+    let sent = &outcome.messages[1]["tool_calls"];
+    let ids = [&sent[0]["id"], &sent[1]["id"]];
+    assert_eq!(ids, [&outcome.messages[2]["tool_call_id"], &outcome.messages[3]["tool_call_id"]]);
+    assert!(ids[0] != ids[1] && ids[0].is_string() && sent[1]["x"] == 1);
 }
 
 #[test]
