@@ -138,16 +138,21 @@ fn requests_that_want_or_can_have_no_tools_get_none() {
         (Api::Chat, r#"{"n":2}"#),
         (Api::Chat, r#"{"functions":[{"name":"f"}]}"#),
         (Api::Chat, r#"{"messages":[{"role":"user","content":"quota"}]}"#),
+        (Api::Chat, r#"{"prediction":{"type":"content","content":"x"}}"#),
+        (Api::Chat, r#"{"model":"gpt-4o-search-preview-2025-03-11"}"#),
+        (Api::Responses, r#"{"model":"openai/o3-deep-research","tools":[{"type":"web_search"}]}"#),
         (Api::Responses, r#"{"background":true}"#),
+        (Api::Responses, r#"{"prompt":{"id":"pmpt_1"}}"#),
         (Api::Responses, r#"{"tools":[{}],"input":[{"role":"user","content":"x"},{"type":"compaction_trigger"}]}"#),
         (Api::Responses, r#"{"input":[{"type":"additional_tools","tools":[]}]}"#),
     ] {
         assert!(injected_by(api, request, &toolset(&["a"])).is_none(), "{request}");
     }
     for (api, request) in [
-        (Api::Chat, r#"{"n":1,"functions":null,"thread":1,"background":true}"#),
+        (Api::Chat, r#"{"n":1,"functions":null,"prediction":null,"thread":1,"background":true}"#),
         (Api::Messages, r#"{"n":2,"functions":[],"background":true}"#),
         (Api::Responses, r#"{"background":false,"thread":1,"tool_choice":"required"}"#),
+        (Api::Responses, r#"{"prompt":{"id":"pmpt_1"},"tools":[{"type":"web_search"}],"model":"o3"}"#),
     ] {
         assert!(injected_by(api, request, &toolset(&["a"])).is_some(), "{request}");
     }
