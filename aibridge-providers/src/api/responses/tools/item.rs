@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::{
     api::tools::Call,
@@ -128,6 +128,18 @@ impl Output {
         filled(self.document.get(key))
     }
 
+    /// What a provider is sent in the place of the call's arguments, as JSON, if it could not read those.
+    fn mended(&self) -> Option<String> {
+        let arguments = match self.call(None).arguments {
+            Ok(known) if known.is_empty() && self.text("arguments").is_none_or(|text| text.trim_ascii().is_empty()) => {
+                json!({})
+            }
+            Ok(_) => return None,
+            Err(text) => json!({"INVALID_JSON": text}),
+        };
+        Some(Json::from(arguments.to_string()).to_string())
+    }
+
     /// The call that it is.
     pub(super) fn call(&self, reply_id: Option<&str>) -> Call {
         let owned = |key| self.text(key).map(Cow::into_owned);
@@ -177,7 +189,8 @@ pub(super) fn await_client(items: &[Output]) -> bool {
 
 /// The items of a round as the input of the next.
 ///
-/// The API refuses what it only puts out: `status` of reasoning and the provenance of items. Reasoning that nobody stored
+/// The API refuses what it only puts out: `status` of reasoning and the provenance of items. Other providers parse the
+/// arguments of calls, and refuse those that are no object: what the model wrote wrongly is put into one. Reasoning that nobody stored
 /// and that is not encrypted is unknown to it; what followed it then loses the id by which the API would ask for it.
 pub(super) fn replayed<'o>(items: impl IntoIterator<Item = &'o Output>, stored: bool) -> Vec<Bytes> {
     let mut bare = false;
@@ -198,6 +211,11 @@ pub(super) fn replayed<'o>(items: impl IntoIterator<Item = &'o Output>, stored: 
         }
         edits.remove(document.root(), "created_by");
         edits.remove(document.root(), "parsed_arguments");
+        if item.ours
+            && let Some(arguments) = item.mended()
+        {
+            edits.set(document.root(), "arguments", arguments);
+        }
         replayed.push(edits.apply());
     }
     replayed
