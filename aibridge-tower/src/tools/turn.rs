@@ -22,7 +22,10 @@ use super::{
     service::Shared,
     watch::Watch,
 };
-use crate::{parse::AiBody, record::Interception};
+use crate::{
+    parse::AiBody,
+    record::{Interception, KeepAlive},
+};
 
 /// What stays the same while rounds go by, and what they have come to.
 pub(super) struct Turn<S> {
@@ -117,6 +120,12 @@ impl<S> Turn<S> {
     /// Whether the client gets the next bytes of a stream as they are. If so, they are taken.
     pub(super) fn passes(&mut self, bytes: &Bytes) -> bool {
         self.exchange.passes(bytes, self.calls())
+    }
+
+    /// What is sent while tools run, if the host has turned that on.
+    pub(super) fn keep_alive(&self) -> Option<Box<KeepAlive>> {
+        let every = self.interception.as_ref()?.keep_alive()?;
+        Some(Box::new(KeepAlive::new(every, self.api())))
     }
 
     /// What the client gets in the place of the next bytes of a stream.
