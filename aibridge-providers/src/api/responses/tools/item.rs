@@ -187,9 +187,12 @@ pub(super) fn await_client(items: &[Output]) -> bool {
     })
 }
 
+/// What an `image_generation_call` has that only comes out.
+const OF_PICTURES: [&str; 6] = ["action", "background", "output_format", "quality", "revised_prompt", "size"];
+
 /// The items of a round as the input of the next.
 ///
-/// The API refuses what it only puts out: `status` of reasoning and the provenance of items. Other providers parse the
+/// The API refuses what it only puts out: `status` of reasoning, how a picture was made, the provenance of items. Other providers parse the
 /// arguments of calls, and refuse those that are no object: what the model wrote wrongly is put into one. Reasoning that nobody stored
 /// and that is not encrypted is unknown to it; what followed it then loses the id by which the API would ask for it.
 pub(super) fn replayed<'o>(items: impl IntoIterator<Item = &'o Output>, stored: bool) -> Vec<Bytes> {
@@ -208,6 +211,9 @@ pub(super) fn replayed<'o>(items: impl IntoIterator<Item = &'o Output>, stored: 
         }
         if bare && matches!(&*kind, "function_call" | "message") {
             edits.remove(document.root(), "id");
+        }
+        if kind == "image_generation_call" {
+            OF_PICTURES.iter().for_each(|key| edits.remove(document.root(), key));
         }
         edits.remove(document.root(), "created_by");
         edits.remove(document.root(), "parsed_arguments");

@@ -79,11 +79,18 @@ fn reasoning_that_nobody_stored_is_sent_encrypted_or_not_at_all() {
 fn fields_that_the_api_only_puts_out_are_not_sent_back() {
     let mut reply = reply();
     reply.output[1]["created_by"] = json!("x");
+    let picture = json!({"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "iVBO"});
+    let mut made = picture.clone();
+    for key in ["action", "background", "output_format", "quality", "revised_prompt", "size"] {
+        made[key] = json!("x");
+    }
+    reply.output.push(made);
     let next = next(&json!({"input": []}), &reply, &[]);
-    let mut expected = reply.output.clone();
+    let mut expected = reply.output[..2].to_vec();
     expected[0].as_object_mut().unwrap().shift_remove("status");
     expected[1].as_object_mut().unwrap().shift_remove("created_by");
-    assert_eq!(next["input"].as_array().unwrap()[..2], expected);
+    expected.push(picture);
+    assert_eq!(next["input"].as_array().unwrap()[..3], expected);
 }
 
 #[test]
