@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::ToolsLayer;
 use crate::{
+    Credential,
     parse::AiBody,
     record::RecordLayer,
     testing::{Script, Step, Told, parsed},
@@ -62,7 +63,7 @@ impl ToolSource for Slow {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_is_broken_while_a_tool_runs_if_the_host_wants_that() {
+async fn between_rounds_silence_is_broken_and_the_credential_handed_on() {
     const CALLS: &str = concat!(
         r#"data: {"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"t","function":"#,
         r#"{"name":"bmcp_wiki_search","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#,
@@ -75,11 +76,14 @@ async fn silence_is_broken_while_a_tool_runs_if_the_host_wants_that() {
     let tool = Listed::new(Tool::new("wiki", "search"), "https://wiki.example/mcp", json!({"type": "object"}));
     let source = Slow(Arc::new(Toolbox::new([tool])), Duration::from_secs(40));
     let replies = Arc::new(Mutex::new(vec![ANSWERS, CALLS]));
-    let provider = service_fn(move |_: Request<AiBody>| {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let with = asked.clone();
+    let provider = service_fn(move |request: Request<AiBody>| {
+        with.lock().unwrap().push(request.extensions().get::<Credential>().cloned());
         let text = replies.lock().unwrap().pop().expect("two rounds");
         let body = Script::<io::Error>::new([Step::data(text)]);
-        let reply = Response::builder().header("content-type", "text/event-stream").body(body).unwrap();
-        future::ready(Ok::<_, io::Error>(reply))
+        let reply = Response::builder().header("content-type", "text/event-stream").extension(Credential::new(1, "k"));
+        future::ready(Ok::<_, io::Error>(reply.body(body).unwrap()))
     });
     let record = RecordLayer::new(Told::default()).keep_alive(Duration::from_secs(15));
     let mut service = ServiceBuilder::new().layer(ToolsLayer::new(source)).layer(record).service(provider);
@@ -93,6 +97,7 @@ async fn silence_is_broken_while_a_tool_runs_if_the_host_wants_that() {
     }
     let alive = |at| (at, ": keep-alive\n\n".to_owned());
     assert_eq!(got, [alive(15), alive(30), (40, ANSWERS.to_owned())]);
+    assert_eq!(*asked.lock().unwrap(), [None, Some(Credential::new(1, "k"))], "the one that answered before");
 }
 
 #[tokio::test]
