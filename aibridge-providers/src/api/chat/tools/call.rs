@@ -152,8 +152,9 @@ impl Called {
             return element.text().to_vec();
         };
         let mut edits = Edits::new(&document);
-        if text(document.get("id")).is_none() {
-            edits.set(document.root(), "id", quote(self.id.as_deref().unwrap_or_default()));
+        let id = self.id.as_deref().unwrap_or_default();
+        if text(document.get("id")).is_none_or(|known| known != id) {
+            edits.set(document.root(), "id", quote(id));
         }
         if let (Some(function), Some(arguments)) = (document.get("function"), self.mended()) {
             edits.set(function, "arguments", arguments);

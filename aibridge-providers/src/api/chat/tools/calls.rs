@@ -1,6 +1,6 @@
 //! The tool calls of a reply: whose they are, and under which index the client knows its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::{
     call::{Called, Whose},
@@ -99,10 +99,15 @@ impl Calls {
         own
     }
 
-    /// The reply is over: puts the calls in order, and gives an id to those without one.
+    /// The reply is over: puts the calls in order, and gives an id to those without one, and to ours that have another's.
+    /// There are providers that use an id twice, and refuse it when it comes back so.
     pub(super) fn close(&mut self, round: usize) {
         self.calls.sort_by_key(|call| call.index);
+        let mut taken: HashSet<String> = self.clients().into_iter().collect();
         for (at, call) in self.calls.iter_mut().enumerate() {
+            if matches!(call.whose, Whose::Ours) {
+                call.id.take_if(|id| !taken.insert(id.clone()));
+            }
             call.id.get_or_insert_with(|| format!("call_{round}_{at}"));
         }
     }

@@ -1,11 +1,14 @@
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashSet},
+};
 
 use bytes::Bytes;
 use serde_json::{Map, Value as Tree};
 
 use crate::{
     api::{tools::Call, turn::has},
-    json::Value,
+    json::{Document, Edits, Value},
 };
 
 /// A content block of a reply, as it goes back to the provider.
@@ -81,6 +84,24 @@ impl Part {
         };
         let reply_id = reply.map(str::to_owned);
         Part::Ours(Call { id, item_id: None, reply_id, name: name.into_owned(), arguments })
+    }
+}
+
+/// Gives those of our calls that have another's id one of their own. There are providers that use an id twice, and refuse
+/// it when it comes back so.
+pub(super) fn tell_apart(blocks: &mut [Block], round: usize) {
+    let mut taken: HashSet<String> = blocks.iter().filter_map(Block::client_call).cloned().collect();
+    for (at, block) in blocks.iter_mut().enumerate() {
+        let Part::Ours(call) = &mut block.part else { continue };
+        if taken.insert(call.id.clone()) {
+            continue;
+        }
+        call.id = format!("toolu_{round}_{at}");
+        if let Ok(document) = Document::parse(block.json.clone()) {
+            let mut edits = Edits::new(&document);
+            edits.set(document.root(), "id", Tree::from(call.id.as_str()).to_string());
+            block.json = edits.apply();
+        }
     }
 }
 

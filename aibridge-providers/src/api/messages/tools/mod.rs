@@ -99,6 +99,7 @@ impl Dialect for Rounds {
         }
         let is_whole = self.relay.round().is_whole();
         self.blocks = self.relay.blocks();
+        block::tell_apart(&mut self.blocks, self.turn.len());
         let calls = calls(&self.blocks);
         let next = if !ours || !self.relay.round().is_complete() || !results::can_be_sent(&self.blocks) {
             let is_paused = self.relay.round().is_paused();
@@ -118,6 +119,7 @@ impl Dialect for Rounds {
             return Step { calls: Vec::new(), next: end(body, None) };
         };
         self.blocks = blocks;
+        block::tell_apart(&mut self.blocks, self.turn.len());
         let calls = calls(&self.blocks);
         let calls_client = self.blocks.iter().any(|block| block.client_call().is_some());
         let (is_complete, is_paused) = (replies.is_complete(), replies.is_paused());

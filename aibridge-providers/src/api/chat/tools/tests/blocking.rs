@@ -80,6 +80,26 @@ fn calls_without_ids_get_those_that_the_results_name() {
 }
 
 #[test]
+fn calls_of_one_id_are_told_apart() {
+    let both =
+        json!([called("call_1", "bmcp_a", "{}"), called("call_1", "bmcp_b", "{}"), called("call_1", "read", "{}")]);
+    let outcome = replied(&[&calling("c1", Value::Null, both)]);
+    let ids: BTreeSet<_> = outcome.calls[0].iter().map(|call| call.id.clone()).collect();
+    assert!(ids.len() == 2 && !ids.contains("call_1"), "that is the client's: {ids:?}");
+    let kept = outcome.kept.unwrap();
+    let hidden: Value = serde_json::from_slice(&[b"[", &kept.hidden[..], b"]"].concat()).unwrap();
+    for at in [0, 1] {
+        assert_eq!(hidden[0]["tool_calls"][at]["id"], hidden[at + 1]["tool_call_id"]);
+    }
+    assert_eq!((&hidden[2]["content"], &hidden[0]["tool_calls"][2]["id"]), (&json!("bmcp_b of {}"), &json!("call_1")));
+    let both = [begun(0, "call_1", "bmcp_a"), begun(1, "call_1", "bmcp_b")];
+    let mut exchange = exchange();
+    exchange.feed(super::calling("c1", "", [json!(both)]).into());
+    let calls = exchange.end_stream().calls;
+    assert!(calls.len() == 2 && calls[0].id == "call_1" && calls[1].id != "call_1");
+}
+
+#[test]
 fn text_before_an_empty_last_reply_is_not_lost() {
     let first = calling("c1", json!("Said."), json!([called("call_1", "bmcp_a", "{}")]));
     let last = completion("c2", &json!({"role": "assistant", "content": null, "reasoning": "r"}), "stop", &Value::Null);
