@@ -105,8 +105,10 @@ impl Calls {
         self.calls.sort_by_key(|call| call.index);
         let mut taken: HashSet<String> = self.clients().into_iter().collect();
         for (at, call) in self.calls.iter_mut().enumerate() {
-            if matches!(call.whose, Whose::Ours) {
-                call.id.take_if(|id| !taken.insert(id.clone()));
+            if let (Whose::Ours, Some(id)) = (&call.whose, &mut call.id)
+                && !taken.insert(id.clone())
+            {
+                *id = format!("{id}_{round}_{at}");
             }
             call.id.get_or_insert_with(|| format!("call_{round}_{at}"));
         }

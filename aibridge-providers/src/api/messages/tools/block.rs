@@ -96,7 +96,7 @@ pub(super) fn tell_apart(blocks: &mut [Block], round: usize) {
         if taken.insert(call.id.clone()) {
             continue;
         }
-        call.id = format!("toolu_{round}_{at}");
+        call.id = format!("{}_{round}_{at}", call.id);
         if let Ok(document) = Document::parse(block.json.clone()) {
             let mut edits = Edits::new(&document);
             edits.set(document.root(), "id", Tree::from(call.id.as_str()).to_string());
