@@ -70,6 +70,7 @@ impl Byok {
 
 /// Which of the organisation's credentials a request goes with: inserted by [`Keys`](crate::keys::Keys), also into the
 /// response, where it is the one that answered; read by what signs requests, and by [`Record`](crate::record::Record).
+/// [`Tools`](crate::tools::Tools) hands it on to the next round, which [`Keys`](crate::keys::Keys) gives the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Credential {

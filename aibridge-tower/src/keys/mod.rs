@@ -30,13 +30,16 @@
 //! user message, always within one user and instance. Only conversations that did not use the first key are remembered,
 //! 100,000 of them, a day after their last request: while the first key works, this costs nothing.
 //!
+//! A request that already has a [`Credential`] is a further round of one that was answered with it, and goes with the same
+//! key while that is usable: the client's part of it does not tell what the round before has added.
+//!
 //! # Trying again
 //!
 //! Off by default, because clients try again by themselves; see [`KeysLayer::max_retries`].
 //!
 //! | needs | adds |
 //! | --- | --- |
-//! | [`ProviderRoute`](crate::ProviderRoute), [`Byok`](crate::Byok) | the credential's header; [`Credential`](crate::Credential), also to the response |
+//! | [`ProviderRoute`](crate::ProviderRoute), [`Byok`](crate::Byok), [`Credential`] of a round before | the credential's header; [`Credential`](crate::Credential), also to the response |
 //!
 //! [`Credential`]: crate::Credential
 

@@ -15,7 +15,7 @@ use super::{
     memory::Conversation,
     turn::{Again, Turn, needs_own, refusal},
 };
-use crate::{BoxError, Byok, ProviderRoute, body::ResponseBody, context::format_of, refuse};
+use crate::{BoxError, Byok, Credential, ProviderRoute, body::ResponseBody, context::format_of, refuse};
 
 /// Adds the provider's credential. See the [module](super) documentation.
 #[derive(Clone, Debug)]
@@ -51,13 +51,17 @@ impl<S> Keys<S> {
             self.layer.shared.metrics.exhausted(&instance.name, why);
             refusal(why)
         };
-        let first = pool.pick(None, &[], now).map_err(exhausted)?;
+        let before = head.extensions.get::<Credential>().map(|credential| credential.slot);
+        let first = pool.pick(before, &[], now).map_err(exhausted)?;
         let memory = &self.layer.shared.memory;
         if first == 0 && memory.is_empty() {
             return Ok((Some(first), None));
         }
         let parsed = body.parsed();
         let conversation = memory.conversation(head, instance, parsed);
+        if before == Some(first) {
+            return Ok((before, Some(conversation)));
+        }
         let Some(used) = memory.recall(conversation).and_then(|key| pool.position(&key)) else {
             return Ok((Some(first), (first != 0).then_some(conversation)));
         };

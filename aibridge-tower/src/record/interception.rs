@@ -32,6 +32,8 @@ struct Shared {
     start: Arc<Start>,
     recorder: Arc<dyn Recorder>,
     content: bool,
+    /// After which silence something is sent.
+    keep_alive: Option<Duration>,
     injected: Option<Names>,
     cut_off: Arc<AtomicBool>,
     begun: Instant,
@@ -94,6 +96,7 @@ impl Interception {
             start,
             recorder: settings.recorder.clone(),
             content: settings.content,
+            keep_alive: settings.keep_alive,
             injected,
             cut_off: settings.cut_off.clone(),
             begun: Instant::now(),
@@ -129,6 +132,11 @@ impl Interception {
         let mut buffer = Uuid::encode_buffer();
         HeaderValue::from_str(self.0.start.id.hyphenated().encode_lower(&mut buffer))
             .expect("hexadecimal digits and hyphens")
+    }
+
+    /// After which silence of a stream its client is sent something, if the host has turned that on.
+    pub(crate) fn keep_alive(&self) -> Option<Duration> {
+        self.0.keep_alive
     }
 
     /// The number of a round trip that is about to begin, counted from 1.

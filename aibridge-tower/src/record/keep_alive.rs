@@ -19,7 +19,7 @@ const COMMENT: &[u8] = b": keep-alive\n\n";
 
 /// Says something whenever nothing has been said for a while.
 #[derive(Debug)]
-pub(super) struct KeepAlive {
+pub(crate) struct KeepAlive {
     every: Duration,
     event: &'static [u8],
     last: Instant,
@@ -29,7 +29,7 @@ pub(super) struct KeepAlive {
 }
 
 impl KeepAlive {
-    pub(super) fn new(every: Duration, api: Api) -> KeepAlive {
+    pub(crate) fn new(every: Duration, api: Api) -> KeepAlive {
         let event = match api {
             Api::Messages => PING,
             _ => COMMENT,
@@ -43,7 +43,7 @@ impl KeepAlive {
     }
 
     /// Waits for the end of the client's patience, and returns what it is sent then.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         loop {
             let due = self.last + self.every;
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));

@@ -58,7 +58,8 @@ impl RecordLayer {
     }
 
     /// Sends something when a stream has been silent for this time, at least a second: for proxies that close quiet
-    /// connections. Messages get an `event: ping`, the others a comment; it stands between two events. Default: off.
+    /// connections. Messages get an `event: ping`, the others a comment; it stands between two events. While
+    /// [tools](crate::tools) run it is sent as well. Default: off.
     ///
     /// Compressed streams are left alone.
     #[must_use]

@@ -36,6 +36,7 @@ pub use error::InterceptionFailed;
 pub use future::ResponseFuture;
 pub(crate) use injected::InjectedCall;
 pub use interception::{Interception, Summary};
+pub(crate) use keep_alive::KeepAlive;
 pub use layer::{RecordLayer, RecordingPolicy};
 use round_trip::RoundTrip;
 pub use service::Record;

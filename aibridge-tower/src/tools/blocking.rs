@@ -117,6 +117,7 @@ where
                         // Nothing has been sent: the error is the reply.
                         return Ok(Response::from_parts(next, ResponseBody::inner(body)));
                     }
+                    turn.answered(&next);
                     let received = Collect::new(body, LIMIT).await.ok();
                     let reply = received.and_then(|received| decoded(&next.headers, received).ok());
                     let Some(reply) = reply.filter(|reply| Document::parse(reply.clone()).is_ok()) else {

@@ -17,7 +17,7 @@ use super::{
     round::{Came, go_on},
     turn::{LIMIT, Turn},
 };
-use crate::{BoxError, parse::AiBody, refuse};
+use crate::{BoxError, parse::AiBody, record::KeepAlive, refuse};
 
 pin_project! {
     /// A reply, over all its rounds.
@@ -36,7 +36,7 @@ pin_project! {
         // A round of a stream.
         Round { #[pin] body: B, turn: Option<Box<Turn<S>>>, decoder: Option<StreamDecoder> },
         // Between two rounds.
-        Between { work: Pin<Box<dyn Future<Output = Came<S, B>> + Send>> },
+        Between { work: Pin<Box<dyn Future<Output = Came<S, B>> + Send>>, keep_alive: Option<Box<KeepAlive>> },
         // Bytes, then the end, or a failure.
         Last { bytes: Bytes, error: Option<BoxError>, trailers: Option<Frame<Bytes>> },
     }
@@ -128,9 +128,15 @@ where
                         Err(rest) => Source::over(turn.take().expect("a round has its turn"), rest),
                     }
                 }
-                SourceProj::Between { work } => match ready!(work.as_mut().poll(cx)) {
-                    Came::Round { turn, body, decoder } => Source::Round { body, turn: Some(turn), decoder },
-                    Came::End(bytes) => Source::last(bytes),
+                SourceProj::Between { work, keep_alive } => match work.as_mut().poll(cx) {
+                    Poll::Ready(Came::Round { turn, body, decoder }) => {
+                        Source::Round { body, turn: Some(turn), decoder }
+                    }
+                    Poll::Ready(Came::End(bytes)) => Source::last(bytes),
+                    Poll::Pending => {
+                        let Some(keep_alive) = keep_alive else { return Poll::Pending };
+                        return keep_alive.poll(cx).map(|event| Some(Ok(Frame::data(event))));
+                    }
                 },
                 SourceProj::Last { bytes, error, trailers } => {
                     if !bytes.is_empty() {
@@ -189,8 +195,10 @@ where
                 }
                 Source::last(turn.cut_short())
             }
-            Next::Finish => Source::Between { work: Box::pin(go_on(turn, calls, true)) },
-            _ => Source::Between { work: Box::pin(go_on(turn, calls, false)) },
+            next => {
+                let keep_alive = turn.keep_alive();
+                Source::Between { work: Box::pin(go_on(turn, calls, next == Next::Finish)), keep_alive }
+            }
         }
     }
 

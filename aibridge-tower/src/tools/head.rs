@@ -35,14 +35,21 @@ impl Head {
         }
     }
 
-    /// The same request with another body.
+    /// The request of a further round: the same with another body.
     pub(super) fn request(&self, body: AiBody) -> Request<AiBody> {
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.version_mut() = self.version;
         *request.extensions_mut() = self.extensions.clone();
-        *request.headers_mut() = read(&self.headers);
+        let headers = request.headers_mut();
+        *headers = read(&self.headers);
+        // A round that answers tools is the agent's and not the person's: GitHub Copilot bills those.
+        if let Some(initiator) = headers.get_mut("x-initiator") {
+            *initiator = HeaderValue::from_static("agent");
+        }
+        // It is a request of its own: whoever goes by this would give it the reply of the first.
+        headers.remove("idempotency-key");
         request
     }
 }
@@ -76,9 +83,11 @@ fn read(text: &[u8]) -> HeaderMap {
 
 #[cfg(test)]
 mod tests {
+    use aibridge_providers::api::Api;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::testing::parsed;
 
     #[test]
     fn headers_come_back_as_they_were() {
@@ -98,6 +107,22 @@ mod tests {
                 .all(|((name, value), (other, same))| { (name, value.is_sensitive()) == (other, same.is_sensitive()) })
         );
         assert_eq!(read(&written(&HeaderMap::new())), HeaderMap::new());
+    }
+
+    #[test]
+    fn a_further_round_is_the_agents_and_another_request() {
+        let mut request = parsed(Api::Chat, "{}");
+        let own = [("x-initiator", "user"), ("idempotency-key", "1"), ("x-interaction-id", "2")];
+        for (name, value) in own {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        let head = Head::of(&request);
+        let mut expected = request.headers().clone();
+        expected.insert("x-initiator", HeaderValue::from_static("agent"));
+        expected.remove("idempotency-key");
+        assert_eq!(head.request(request.into_body()).headers(), &expected);
+        let head = Head::of(&parsed(Api::Chat, "{}"));
+        assert!(head.request(parsed(Api::Chat, "{}").into_body()).headers().is_empty());
     }
 
     proptest! {

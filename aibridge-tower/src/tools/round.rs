@@ -71,6 +71,7 @@ where
         let body = plain(&head.headers, body).unwrap_or_default();
         return Came::End(turn.exchange.provider_error(head.status.as_u16(), &body));
     }
+    turn.answered(&head);
     let decoder = match coding(&head.headers) {
         Coding::Plain if is_event_stream(&head.headers) => None,
         Coding::Coded(decoder) if is_event_stream(&head.headers) => Some(decoder),

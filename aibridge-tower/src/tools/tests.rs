@@ -1,10 +1,16 @@
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use aibridge_mcp::{BoxFuture, Outcome, Tool, ToolSource, Toolbox};
+use aibridge_mcp::{BoxFuture, Listed, Outcome, Tool, ToolSource, Toolbox};
 use aibridge_providers::api::Api;
 use futures::future;
 use http::{Request, Response};
-use serde_json::{Map, Value};
+use http_body_util::BodyExt;
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep};
 use tokio_test::{assert_pending, task};
 use tower::{ServiceBuilder, service_fn};
 use tower_service::Service;
@@ -12,9 +18,10 @@ use uuid::Uuid;
 
 use super::ToolsLayer;
 use crate::{
+    Credential,
     parse::AiBody,
     record::RecordLayer,
-    testing::{Script, Told, parsed},
+    testing::{Script, Step, Told, parsed},
 };
 
 /// Tools that are never found out.
@@ -32,6 +39,65 @@ impl ToolSource for Never {
     fn call(&self, _: Uuid, _: &Tool, _: Map<String, Value>) -> BoxFuture<Outcome> {
         Box::pin(future::pending())
     }
+}
+
+/// One tool, which answers after a while.
+struct Slow(Arc<Toolbox>, Duration);
+
+impl ToolSource for Slow {
+    fn known(&self, _: Uuid) -> Option<Arc<Toolbox>> {
+        Some(self.0.clone())
+    }
+
+    fn tools(&self, _: Uuid) -> BoxFuture<Arc<Toolbox>> {
+        unreachable!("they are known")
+    }
+
+    fn call(&self, _: Uuid, _: &Tool, _: Map<String, Value>) -> BoxFuture<Outcome> {
+        let after = sleep(self.1);
+        Box::pin(async move {
+            after.await;
+            Outcome::new(Vec::new(), None, Duration::ZERO)
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn between_rounds_silence_is_broken_and_the_credential_handed_on() {
+    const CALLS: &str = concat!(
+        r#"data: {"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"t","function":"#,
+        r#"{"name":"bmcp_wiki_search","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#,
+        "\n\ndata: [DONE]\n\n"
+    );
+    const ANSWERS: &str = concat!(
+        r#"data: {"id":"c","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}"#,
+        "\n\ndata: [DONE]\n\n"
+    );
+    let tool = Listed::new(Tool::new("wiki", "search"), "https://wiki.example/mcp", json!({"type": "object"}));
+    let source = Slow(Arc::new(Toolbox::new([tool])), Duration::from_secs(40));
+    let replies = Arc::new(Mutex::new(vec![ANSWERS, CALLS]));
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let with = asked.clone();
+    let provider = service_fn(move |request: Request<AiBody>| {
+        with.lock().unwrap().push(request.extensions().get::<Credential>().cloned());
+        let text = replies.lock().unwrap().pop().expect("two rounds");
+        let body = Script::<io::Error>::new([Step::data(text)]);
+        let reply = Response::builder().header("content-type", "text/event-stream").extension(Credential::new(1, "k"));
+        future::ready(Ok::<_, io::Error>(reply.body(body).unwrap()))
+    });
+    let record = RecordLayer::new(Told::default()).keep_alive(Duration::from_secs(15));
+    let mut service = ServiceBuilder::new().layer(ToolsLayer::new(source)).layer(record).service(provider);
+    let request = parsed(Api::Chat, r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}"#);
+    let begun = Instant::now();
+    let mut body = service.call(request).await.unwrap().into_body();
+    let mut got = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let text = String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap();
+        got.push((begun.elapsed().as_secs(), text));
+    }
+    let alive = |at| (at, ": keep-alive\n\n".to_owned());
+    assert_eq!(got, [alive(15), alive(30), (40, ANSWERS.to_owned())]);
+    assert_eq!(*asked.lock().unwrap(), [None, Some(Credential::new(1, "k"))], "the one that answered before");
 }
 
 #[tokio::test]

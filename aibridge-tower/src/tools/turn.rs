@@ -22,7 +22,11 @@ use super::{
     service::Shared,
     watch::Watch,
 };
-use crate::{parse::AiBody, record::Interception};
+use crate::{
+    Credential,
+    parse::AiBody,
+    record::{Interception, KeepAlive},
+};
 
 /// What stays the same while rounds go by, and what they have come to.
 pub(super) struct Turn<S> {
@@ -32,6 +36,8 @@ pub(super) struct Turn<S> {
     toolbox: Arc<Toolbox>,
     /// Where it is recorded, if it is.
     interception: Option<Interception>,
+    /// With which the last round was answered: what it said may be bound to that.
+    credential: Option<Credential>,
     head: Head,
     body: AiBody,
     rounds: usize,
@@ -48,7 +54,7 @@ impl<S> Turn<S> {
     ) -> Turn<S> {
         let (head, body) = (Head::of(request), request.body().clone());
         let exchange = Exchange::new(body.api(), names);
-        Turn { shared, exchange, actor, toolbox, interception: None, head, body, rounds: 0 }
+        Turn { shared, exchange, actor, toolbox, interception: None, credential: None, head, body, rounds: 0 }
     }
 
     /// A service for a further round.
@@ -91,6 +97,12 @@ impl<S> Turn<S> {
     /// The first round has been answered with this head.
     pub(super) fn begun(&mut self, head: &Parts) {
         self.interception = head.extensions.get::<Interception>().cloned();
+        self.answered(head);
+    }
+
+    /// A round has been answered with this head.
+    pub(super) fn answered(&mut self, head: &Parts) {
+        self.credential = head.extensions.get::<Credential>().cloned();
     }
 
     /// Whether a first reply of this head, which has been read to its end, is the client's as it is.
@@ -117,6 +129,12 @@ impl<S> Turn<S> {
     /// Whether the client gets the next bytes of a stream as they are. If so, they are taken.
     pub(super) fn passes(&mut self, bytes: &Bytes) -> bool {
         self.exchange.passes(bytes, self.calls())
+    }
+
+    /// What is sent while tools run, if the host has turned that on.
+    pub(super) fn keep_alive(&self) -> Option<Box<KeepAlive>> {
+        let every = self.interception.as_ref()?.keep_alive()?;
+        Some(Box::new(KeepAlive::new(every, self.api())))
     }
 
     /// What the client gets in the place of the next bytes of a stream.
@@ -157,6 +175,9 @@ impl<S> Turn<S> {
         let mut request = self.head.request(self.body.clone());
         if let Some(interception) = &self.interception {
             request.extensions_mut().insert(interception.clone());
+        }
+        if let Some(credential) = &self.credential {
+            request.extensions_mut().insert(credential.clone());
         }
         AiBody::edit(&mut request, bytes);
         // What is kept is what was sent: a further round continues it.

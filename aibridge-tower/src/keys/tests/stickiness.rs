@@ -66,6 +66,24 @@ async fn a_turn_with_bound_data_stays_with_the_key_of_its_conversation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_further_round_stays_with_the_key_that_answered_the_one_before() {
+    let ground = Ground::new();
+    ground.without_first();
+    let response = ground.asked.send(&ground.layer, ground.responses(OPENED)).await.unwrap();
+    let answered = response.extensions().get::<Credential>().unwrap().clone();
+    ground.with_first().await;
+    let further = || {
+        let mut request = ground.responses(OPENED);
+        request.extensions_mut().insert(answered.clone());
+        request
+    };
+    assert_eq!(ground.slot(further()).await, 1, "whatever the client sent");
+    ground.asked.answers("sk-two", Answer::new(401));
+    assert_eq!(ground.slot(further()).await, 0);
+    assert_eq!(ground.slot(further()).await, 0, "it is not usable");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_key_used_last_is_the_one() {
     let ground = Ground::new();
     ground.without_first();

@@ -2,13 +2,17 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use serde_json::{Map, Value as Tree};
+use bytes::Bytes;
+use serde_json::{Map, Value as Tree, json};
 
 use super::{
     calls::Numbering,
     delta::{function, is_begun, joined, renumbered, text},
 };
-use crate::{api::wire::Budget, json::Value};
+use crate::{
+    api::wire::Budget,
+    json::{Document, Edits, Value},
+};
 
 /// A tool call, as far as it has come.
 #[derive(Debug)]
@@ -114,30 +118,71 @@ impl Called {
     }
 
     pub(super) fn arguments(&self) -> Result<Map<String, Tree>, String> {
-        let quoted = [b"\"", self.arguments.as_slice(), b"\""].concat();
-        let text = Value::of(&quoted).and_then(Value::as_str).unwrap_or_default();
-        if matches!(text.trim(), "" | "null") {
+        let text = self.text();
+        if is_nothing(&text) {
             return Ok(Map::new());
         }
-        serde_json::from_str(&text).map_err(|_| text.into_owned())
+        serde_json::from_str(&text).map_err(|_| text)
+    }
+
+    /// The arguments as the model wrote them.
+    fn text(&self) -> String {
+        let quoted = [b"\"", self.arguments.as_slice(), b"\""].concat();
+        Value::of(&quoted).and_then(Value::as_str).unwrap_or_default().into_owned()
+    }
+
+    /// What a provider is sent in the place of arguments that it could not read, as JSON: many parse them, and refuse the
+    /// request if that fails. What the model wrote wrongly is put into an object.
+    fn mended(&self) -> Option<Vec<u8>> {
+        if self.custom {
+            return None;
+        }
+        let ours = matches!(self.whose, Whose::Ours);
+        let arguments = match self.arguments() {
+            Ok(_) if self.arguments.is_empty() || (ours && is_nothing(&self.text())) => json!({}),
+            Err(text) if ours => json!({"INVALID_JSON": text}),
+            _ => return None,
+        };
+        Some(quote(&arguments.to_string()).into_bytes())
+    }
+
+    /// The call as the provider is sent it, if `element` is what it sent itself.
+    pub(super) fn write_over(&self, element: Value<'_>) -> Vec<u8> {
+        let Ok(document) = Document::parse(Bytes::copy_from_slice(element.text())) else {
+            return element.text().to_vec();
+        };
+        let mut edits = Edits::new(&document);
+        let id = self.id.as_deref().unwrap_or_default();
+        if text(document.get("id")).is_none_or(|known| known != id) {
+            edits.set(document.root(), "id", quote(id));
+        }
+        if let (Some(function), Some(arguments)) = (document.get("function"), self.mended()) {
+            edits.set(function, "arguments", arguments);
+        }
+        edits.apply().into()
     }
 
     pub(super) fn write(&self) -> Vec<u8> {
-        let quote = |text: &str| Tree::from(text).to_string();
         let (kind, input) = if self.custom { ("custom", "input") } else { ("function", "arguments") };
-        // Providers parse the arguments of what they are sent.
-        let arguments = if self.arguments.is_empty() && !self.custom { b"{}" } else { self.arguments.as_slice() };
         let id = quote(self.id.as_deref().unwrap_or_default());
         let name = quote(&self.name);
-        let mut json = format!(r#"{{"id":{id},"type":"{kind}","{kind}":{{"name":{name},"{input}":""#).into_bytes();
-        json.extend_from_slice(arguments);
-        json.push(b'"');
+        let mut json = format!(r#"{{"id":{id},"type":"{kind}","{kind}":{{"name":{name},"{input}":"#).into_bytes();
+        json.extend_from_slice(&self.mended().unwrap_or_else(|| [b"\"", &*self.arguments, b"\""].concat()));
         put(&mut json, &self.function_others);
         json.push(b'}');
         put(&mut json, &self.others);
         json.push(b'}');
         json
     }
+}
+
+/// Whether arguments are none at all.
+fn is_nothing(arguments: &str) -> bool {
+    matches!(arguments.trim(), "" | "null")
+}
+
+fn quote(text: &str) -> String {
+    Tree::from(text).to_string()
 }
 
 /// Sets a member of which the last one counts.

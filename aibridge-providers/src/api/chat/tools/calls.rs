@@ -1,6 +1,6 @@
 //! The tool calls of a reply: whose they are, and under which index the client knows its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::{
     call::{Called, Whose},
@@ -99,10 +99,17 @@ impl Calls {
         own
     }
 
-    /// The reply is over: puts the calls in order, and gives an id to those without one.
+    /// The reply is over: puts the calls in order, and gives an id to those without one, and to ours that have another's.
+    /// There are providers that use an id twice, and refuse it when it comes back so.
     pub(super) fn close(&mut self, round: usize) {
         self.calls.sort_by_key(|call| call.index);
+        let mut taken: HashSet<String> = self.clients().into_iter().collect();
         for (at, call) in self.calls.iter_mut().enumerate() {
+            if let (Whose::Ours, Some(id)) = (&call.whose, &mut call.id)
+                && !taken.insert(id.clone())
+            {
+                *id = format!("{id}_{round}_{at}");
+            }
             call.id.get_or_insert_with(|| format!("call_{round}_{at}"));
         }
     }
@@ -139,6 +146,11 @@ impl Calls {
     pub(super) fn clients(&self) -> Vec<String> {
         let clients = self.calls.iter().filter(|call| matches!(call.whose, Whose::Clients(_)));
         clients.filter_map(|call| call.id.clone()).collect()
+    }
+
+    /// The elements of `tool_calls` of a message that was whole, as the provider is sent them.
+    pub(super) fn write_over(&self, elements: Value<'_>) -> Vec<Vec<u8>> {
+        elements.elements().zip(&self.calls).map(|(element, call)| call.write_over(element)).collect()
     }
 
     /// The elements of `tool_calls` of a message with these calls.

@@ -19,8 +19,8 @@ impl Rounds {
         deltas: Vec<Vec<u8>>,
         mut edits: Edits<'_>,
     ) -> Bytes {
-        let ours = self.round.calls.has_ours();
-        let finish = choice.finish().filter(|_| ours);
+        let held = self.holds_end();
+        let finish = choice.finish().filter(|_| held);
         if finish.is_some() {
             let mut closing = edits.clone();
             choice.message.into_iter().for_each(|message| closing.replace(message, "{}"));
@@ -46,7 +46,7 @@ impl Rounds {
         }
         // The tokens of a chunk that ends the round are told with its end.
         let tokens = chunk.usage().is_some() && finish.is_none();
-        if ours && finish.is_none() && !self.round.tail.is_empty() && deltas.is_empty() && !choice.says() {
+        if held && finish.is_none() && !self.round.tail.is_empty() && deltas.is_empty() && !choice.says() {
             return self.hold(chunk.with(edits));
         }
         let ends = choice.finish().is_some() && finish.is_none();

@@ -93,7 +93,7 @@ struct Round {
     finish: Option<String>,
     done: bool,
     failed: bool,
-    /// The events that end the round, if it has calls of ours: they end the client's stream, or nothing.
+    /// The events that end the round, if they are held back: they end the client's stream, or nothing.
     tail: Vec<Bytes>,
     /// What the stream's end left for the client.
     rest: Bytes,
@@ -157,7 +157,7 @@ impl Rounds {
     /// The round as elements of `messages`: the reply, and the results of our calls.
     fn messages(&self, answers: &[Answer]) -> Vec<Vec<u8>> {
         let reply = match &self.round.document {
-            Some(document) => reply::message(document),
+            Some(document) => reply::message(document, &self.round.calls),
             None => message::assistant(&self.round.said, &self.round.calls),
         };
         let results = self.round.calls.ours(None).into_iter().map(|call| {
@@ -165,6 +165,12 @@ impl Rounds {
             message::result(&call.id, answer)
         });
         [reply].into_iter().chain(results).collect()
+    }
+
+    /// Whether the round's end is held back: until it is known whether another round follows, and until the rounds before are
+    /// kept for a client that has calls to run, because many a client comes back, or leaves, as soon as it has seen the end.
+    fn holds_end(&self) -> bool {
+        self.round.calls.has_ours() || (self.over > 0 && self.round.calls.has_clients())
     }
 
     /// What has to be put back when the client returns with the results of its own calls.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Rounds,
+    calls::Calls,
     chunk::Choice,
     edit::{array, total},
 };
@@ -85,7 +86,7 @@ pub(super) fn message_of(document: &Document) -> Option<Value<'_>> {
 }
 
 /// The message as an element of the next round's `messages`.
-pub(super) fn message(document: &Document) -> Vec<u8> {
+pub(super) fn message(document: &Document, calls: &Calls) -> Vec<u8> {
     let Some(message) = message_of(document) else { return b"null".to_vec() };
     let mut members = Vec::new();
     let mut put = |key: &str, value: &[u8]| {
@@ -96,8 +97,10 @@ pub(super) fn message(document: &Document) -> Vec<u8> {
         put("role", br#""assistant""#);
     }
     for (key, value) in message.members() {
+        if key == "tool_calls" && value.is_array() {
+            put(&key, &array(&calls.write_over(value)));
         // What is missing need not be said, and not every provider lets it be said.
-        if !value.is_null() || key == "content" {
+        } else if !value.is_null() || key == "content" {
             put(&key, value.text());
         }
     }

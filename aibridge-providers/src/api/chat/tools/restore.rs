@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use memchr::memmem;
-use serde_json::Value as Tree;
+use serde_json::{Map, Value as Tree};
 
 use crate::{
     api::tools::Kept,
@@ -50,8 +50,12 @@ fn is_same(a: Value<'_>, b: Value<'_>) -> bool {
     let function = |call: Value<'_>, key: &str, input: &str| {
         let function = call.get(key)?;
         let name = function.get("name")?.as_str()?.into_owned();
-        let arguments = function.get(input)?.as_str()?.into_owned();
-        Some((name, serde_json::from_str(&arguments).unwrap_or(Tree::String(arguments))))
+        let arguments = match &*function.get(input)?.as_str()? {
+            // As providers are sent it.
+            "" if input == "arguments" => Tree::Object(Map::new()),
+            text => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
+        };
+        Some((name, arguments))
     };
     let read = |call| function(call, "function", "arguments").or_else(|| function(call, "custom", "input"));
     id(a) == id(b) && read(a) == read(b)

@@ -109,7 +109,7 @@ impl Rounds {
             Read::Chunk(chunk) => chunk,
             Read::Done => {
                 self.round.done = true;
-                return self.round.calls.has_ours().then(|| self.hold(event.clone()));
+                return self.holds_end().then(|| self.hold(event.clone()));
             }
             Read::Other => return None,
         };
@@ -124,7 +124,7 @@ impl Rounds {
         self.continue_reply(&chunk, &mut edits);
         let Some(choice) = choice else {
             let event = chunk.with(edits);
-            let held = self.round.calls.has_ours() && chunk.is_choiceless() && chunk.usage().is_some();
+            let held = self.holds_end() && chunk.is_choiceless() && chunk.usage().is_some();
             return Some(if held { self.hold(event) } else { event });
         };
         Some(self.changed(&chunk, choice, deltas.unwrap_or_else(|| unchanged(choice)), edits))

@@ -1,11 +1,14 @@
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashSet},
+};
 
 use bytes::Bytes;
 use serde_json::{Map, Value as Tree};
 
 use crate::{
     api::{tools::Call, turn::has},
-    json::Value,
+    json::{Document, Edits, Value},
 };
 
 /// A content block of a reply, as it goes back to the provider.
@@ -18,8 +21,10 @@ pub(super) struct Block {
 /// Whose a block is.
 #[derive(Debug)]
 pub(super) enum Part {
-    /// Text, thinking, and whatever calls no tool of ours or of the client's.
+    /// Text, thinking, and whatever calls no tool.
     Content,
+    /// A call of a tool that the provider runs, with its id.
+    Hosted(String),
     /// A call of the client's tool, with its id.
     Client(String),
     /// A call of an injected tool.
@@ -49,6 +54,14 @@ impl Block {
         }
     }
 
+    /// The id of the call, if it is one of a tool that the provider runs.
+    pub(super) fn hosted_call(&self) -> Option<&String> {
+        match &self.part {
+            Part::Hosted(id) => Some(id),
+            _ => None,
+        }
+    }
+
     /// Whether the provider would refuse the block in a request: a text without text.
     pub(super) fn is_blank(&self) -> bool {
         Value::of(&self.json).is_some_and(is_blank)
@@ -57,10 +70,13 @@ impl Block {
 
 impl Part {
     fn of(block: Value<'_>, broken: Option<String>, names: &BTreeSet<String>, reply: Option<&str>) -> Part {
-        if !has(block, "type", "tool_use") {
+        if !calls(block) {
             return Part::Content;
         }
         let id = block.get("id").and_then(Value::as_str).unwrap_or_default().into_owned();
+        if !has(block, "type", "tool_use") {
+            return Part::Hosted(id);
+        }
         let Some(name) = ours(block, names) else { return Part::Client(id) };
         let arguments = match broken {
             Some(text) => Err(text),
@@ -71,10 +87,33 @@ impl Part {
     }
 }
 
+/// Gives those of our calls that have another's id one of their own. There are providers that use an id twice, and refuse
+/// it when it comes back so.
+pub(super) fn tell_apart(blocks: &mut [Block], round: usize) {
+    let mut taken: HashSet<String> = blocks.iter().filter_map(Block::client_call).cloned().collect();
+    for (at, block) in blocks.iter_mut().enumerate() {
+        let Part::Ours(call) = &mut block.part else { continue };
+        if taken.insert(call.id.clone()) {
+            continue;
+        }
+        call.id = format!("{}_{round}_{at}", call.id);
+        if let Ok(document) = Document::parse(block.json.clone()) {
+            let mut edits = Edits::new(&document);
+            edits.set(document.root(), "id", Tree::from(call.id.as_str()).to_string());
+            block.json = edits.apply();
+        }
+    }
+}
+
 /// Whether a text block is empty, or nothing but white space.
 pub(super) fn is_blank(block: Value<'_>) -> bool {
     has(block, "type", "text")
         && block.get("text").and_then(Value::as_str).is_none_or(|text| text.trim_ascii().is_empty())
+}
+
+/// Whether a block calls a tool of whomever: `tool_use`, `server_tool_use`, `mcp_tool_use`.
+pub(super) fn calls(block: Value<'_>) -> bool {
+    block.get("type").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("tool_use"))
 }
 
 /// The name of the injected tool that a block calls. `server_tool_use` and the like are the provider's own.

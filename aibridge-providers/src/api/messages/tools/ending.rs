@@ -13,6 +13,12 @@ pub(super) fn is_cut(reason: &str) -> bool {
     matches!(reason, "max_tokens" | "model_context_window_exceeded" | "refusal")
 }
 
+/// Whether a reply that stopped for `reason` goes on in another, for which the client sends it back as it is: the provider
+/// runs tools that take long.
+pub(super) fn is_pause(reason: &str) -> bool {
+    reason == "pause_turn"
+}
+
 /// `event`, a `message_delta` perhaps, in which the model is done.
 pub(super) fn done(event: &[u8]) -> Vec<u8> {
     let Some(parsed) = Event::read(event) else { return event.to_vec() };

@@ -9,6 +9,7 @@
 //! window, and in a refusal, what it called is reported and not run, and the client sees that reason.
 
 mod block;
+mod container;
 mod drafts;
 mod ending;
 mod error;
@@ -65,12 +66,16 @@ impl Rounds {
         }
     }
 
-    /// Keeps the rounds before a reply that leaves the client with calls of its own, and none of ours to be run. A turn
-    /// without calls has nothing to be found by, and needs nothing: what it thought is over.
-    fn keep_shown(&mut self) -> Option<Kept> {
+    /// Keeps the rounds before a reply that the client comes back to, and that has no call of ours to be run: one with calls
+    /// of its own, or one that is paused, which is known by the calls that the provider runs. Any other turn needs nothing:
+    /// what it thought is over.
+    fn keep_shown(&mut self, is_paused: bool) -> Option<Kept> {
         self.blocks.retain(|block| block.call().is_none());
-        let has_calls = self.blocks.iter().any(|block| block.client_call().is_some());
-        (has_calls && !self.turn.is_empty()).then(|| restore::keep(&self.turn, &self.blocks, &[]))
+        let mut keys: Vec<_> = self.blocks.iter().filter_map(Block::client_call).cloned().collect();
+        if is_paused {
+            keys.extend(self.blocks.iter().filter_map(Block::hosted_call).cloned());
+        }
+        (!keys.is_empty() && !self.turn.is_empty()).then(|| restore::keep(keys, &self.turn, &self.blocks, &[]))
     }
 
     fn results(&self, answers: &[Answer]) -> Vec<String> {
@@ -89,14 +94,16 @@ impl Dialect for Rounds {
         self.ended = true;
         let rest = self.relay.end();
         let ours = self.relay.round().calls_ours;
-        if !ours && (self.turn.is_empty() || !self.relay.round().calls_client) {
+        if !ours && (self.turn.is_empty() || !self.relay.round().goes_on()) {
             return Step { calls: Vec::new(), next: end(rest, None) };
         }
         let is_whole = self.relay.round().is_whole();
         self.blocks = self.relay.blocks();
+        block::tell_apart(&mut self.blocks, self.turn.len());
         let calls = calls(&self.blocks);
         let next = if !ours || !self.relay.round().is_complete() || !results::can_be_sent(&self.blocks) {
-            let kept = if is_whole { self.keep_shown() } else { None };
+            let is_paused = self.relay.round().is_paused();
+            let kept = if is_whole { self.keep_shown(is_paused) } else { None };
             end([self.relay.held(), rest].concat().into(), kept)
         } else if self.relay.round().calls_client {
             Next::Finish
@@ -112,13 +119,14 @@ impl Dialect for Rounds {
             return Step { calls: Vec::new(), next: end(body, None) };
         };
         self.blocks = blocks;
+        block::tell_apart(&mut self.blocks, self.turn.len());
         let calls = calls(&self.blocks);
         let calls_client = self.blocks.iter().any(|block| block.client_call().is_some());
-        let is_complete = replies.is_complete();
+        let (is_complete, is_paused) = (replies.is_complete(), replies.is_paused());
         let next = if calls.is_empty() || !is_complete || !results::can_be_sent(&self.blocks) {
             // With nothing to be run, a message that asks for it would leave the client waiting.
             let done = is_complete && !calls.is_empty() && !calls_client;
-            end(replies.merged(done), self.keep_shown())
+            end(replies.merged(done), self.keep_shown(is_paused))
         } else if calls_client {
             Next::Finish
         } else {
@@ -135,6 +143,11 @@ impl Dialect for Rounds {
             edits.append(messages, reply.clone());
             edits.append(messages, answer.clone());
         }
+        let container = match &self.replies {
+            Some(replies) => replies.container(),
+            None => self.relay.container(),
+        };
+        container.hand_on(sent, &mut edits);
         self.turn.extend([reply, answer]);
         edits.apply()
     }
@@ -144,7 +157,8 @@ impl Dialect for Rounds {
             Some(replies) => replies.merged(false),
             None => self.relay.ending(),
         };
-        Finish { bytes, kept: Some(restore::keep(&self.turn, &self.blocks, &self.results(answers))) }
+        let keys = self.blocks.iter().filter_map(Block::client_call).cloned().collect();
+        Finish { bytes, kept: Some(restore::keep(keys, &self.turn, &self.blocks, &self.results(answers))) }
     }
 
     fn cut_short(&mut self) -> Bytes {

@@ -7,6 +7,7 @@ use memchr::memmem::Finder;
 
 use super::{
     block::{self, Block},
+    container::Container,
     ending,
     event::Event,
     rewrite::Rewrite,
@@ -30,13 +31,22 @@ pub(super) struct Relay {
     next: u64,
     /// The usage of the rounds before; `None` in the first.
     before: Option<Usage>,
+    container: Container,
     round: Round,
 }
 
 impl Relay {
     pub(super) fn new(names: Arc<BTreeSet<String>>) -> Relay {
         let call = Finder::new("tool_use");
-        Relay { names, call, whole: Whole::default(), next: 0, before: None, round: Round::default() }
+        Relay {
+            names,
+            call,
+            whole: Whole::default(),
+            next: 0,
+            before: None,
+            container: Container::default(),
+            round: Round::default(),
+        }
     }
 
     /// Begins the next round.
@@ -109,7 +119,7 @@ impl Relay {
             "message_delta" => self.message_delta(raw, event, value),
             "message_stop" => {
                 self.round.stopped = true;
-                self.round.end_event(raw, None)
+                self.round.end_event(raw, None, self.before.is_some())
             }
             "error" => {
                 self.round.failed = true;
@@ -125,6 +135,7 @@ impl Relay {
         if let Some(message) = event.get("message") {
             self.round.id = message.get("id").and_then(Value::as_str).map(|id| id.into_owned());
             self.round.usage.update(message.get("usage"));
+            self.container.note(message.get("container"));
         }
         if self.before.is_some() { DROP } else { Fate::Keep }
     }
@@ -162,11 +173,18 @@ impl Relay {
 
     fn message_delta(&mut self, raw: &[u8], event: &Event<'_>, value: Value<'_>) -> Fate {
         self.round.usage.update(value.get("usage"));
-        if let Some(reason) = value.get("delta").and_then(|delta| delta.get("stop_reason")).and_then(Value::as_str) {
+        let delta = value.get("delta");
+        if let Some(reason) = delta.and_then(|delta| delta.get("stop_reason")).and_then(Value::as_str) {
             self.round.stop_reason = Some(reason.into_owned());
         }
-        let summed = self.total().map(|total| event.edited(|document, edits| total.write(document, edits)));
-        self.round.end_event(raw, summed)
+        self.container.note(delta.and_then(|delta| delta.get("container")));
+        let summed = self.total().map(|total| {
+            event.edited(|document, edits| {
+                total.write(document, edits);
+                self.container.tell(document.get("delta"), edits);
+            })
+        });
+        self.round.end_event(raw, summed, self.before.is_some())
     }
 
     /// The usage of this round and those before it, if there are any.
@@ -179,6 +197,11 @@ impl Relay {
     /// The round.
     pub(super) fn round(&self) -> &Round {
         &self.round
+    }
+
+    /// Where the provider runs code.
+    pub(super) fn container(&self) -> &Container {
+        &self.container
     }
 
     /// The blocks of the round's reply.

@@ -6,8 +6,9 @@ use bytes::Bytes;
 
 use super::{
     block::Block,
+    container::Container,
     drafts::array,
-    ending::{end_turn, is_cut},
+    ending::{end_turn, is_cut, is_pause},
     usage::Usage,
 };
 use crate::json::{Document, Edits, Value};
@@ -21,6 +22,7 @@ pub(super) struct Replies {
     shown: Vec<Bytes>,
     /// The usage of the rounds before; `None` in the first.
     before: Option<Usage>,
+    container: Container,
     last: Option<Last>,
 }
 
@@ -53,16 +55,31 @@ impl Replies {
             blocks.iter().filter(|block| block.call().is_none()).map(|block| block.json.clone()).collect();
         let mut usage = Usage::default();
         usage.update(document.get("usage"));
+        self.container.note(document.get("container"));
         let hides = shown.len() < blocks.len();
         self.last = Some(Last { document, shown, hides, usage });
         Some(blocks)
     }
 
+    /// Where the provider runs code.
+    pub(super) fn container(&self) -> &Container {
+        &self.container
+    }
+
     /// The last reply has come whole, and the model was done.
     pub(super) fn is_complete(&self) -> bool {
+        !self.stopped_for(is_cut)
+    }
+
+    /// The provider wants the last reply back to go on with it.
+    pub(super) fn is_paused(&self) -> bool {
+        self.stopped_for(is_pause)
+    }
+
+    fn stopped_for(&self, is: fn(&str) -> bool) -> bool {
         let document = self.last.as_ref().map(|last| &last.document);
         let reason = document.and_then(|document| document.get("stop_reason")).and_then(Value::as_str);
-        !reason.is_some_and(|reason| is_cut(&reason))
+        reason.is_some_and(|reason| is(&reason))
     }
 
     /// The reply for the client: the last one, with what the others add to it.
@@ -74,6 +91,7 @@ impl Replies {
             let mut total = before.clone();
             total.add(&last.usage);
             total.write(document, &mut edits);
+            self.container.tell(Some(document.root()), &mut edits);
             if let Some(id) = &self.id {
                 edits.set(document.root(), "id", id.clone());
             }

@@ -15,11 +15,11 @@ use crate::{
     json::{Document, Elements, Value},
 };
 
-/// Keeps a turn: the messages of its rounds, the last reply, and those of its results that the client does not have.
+/// Keeps a turn: the messages of its rounds, the last reply, and those of its results that the client does not have. The
+/// client comes back to it with the ids `keys`.
 ///
 /// The hidden part is `{"turn": [message, ...], "results": [tool_result, ...]}`.
-pub(super) fn keep(rounds: &[Vec<u8>], last: &[Block], results: &[String]) -> Kept {
-    let keys = last.iter().filter_map(Block::client_call).cloned().collect();
+pub(super) fn keep(keys: Vec<String>, rounds: &[Vec<u8>], last: &[Block], results: &[String]) -> Kept {
     let last = assistant(last);
     let turn: Vec<&[u8]> = rounds.iter().map(Vec::as_slice).chain([&*last]).collect();
     let hidden = [b"{\"turn\":", &*array(&turn), b",\"results\":", &*array(results), b"}"].concat();
@@ -37,12 +37,10 @@ pub(in crate::api) fn restore(document: &Document, find: &mut dyn FnMut(&str) ->
     for (at, message) in messages.iter().enumerate() {
         let Some(kept) = kept_of(*message, find) else { continue };
         // Claude Code puts messages of `role: system` between the others.
-        let Some(answer) = messages[at + 1..].iter().find(|message| !has(**message, "role", "system")) else {
-            continue;
-        };
-        let Some((turn, answered)) = put_back(&kept, *message, *answer) else { continue };
+        let answer = messages[at + 1..].iter().find(|message| !has(**message, "role", "system")).copied();
+        let Some((turn, answered)) = put_back(&kept, *message, answer) else { continue };
         splices.push((document.span(*message), turn));
-        splices.extend(answered.map(|answered| (document.span(*answer), answered)));
+        splices.extend(answer.zip(answered).map(|(answer, answered)| (document.span(answer), answered)));
     }
     (!splices.is_empty()).then(|| apply(document.bytes(), splices))
 }
@@ -64,16 +62,13 @@ fn kept_of(message: Value<'_>, find: &mut dyn FnMut(&str) -> Option<Arc<Kept>>) 
     if !has(message, "role", "assistant") {
         return None;
     }
-    let calls = message.get("content")?.elements().filter(|block| has(*block, "type", "tool_use"));
+    let calls = message.get("content")?.elements().filter(|block| block::calls(*block));
     calls.filter_map(|call| call.get("id")?.as_str()).find_map(|id| find(&id))
 }
 
 /// The messages that take the place of `message`, joined by commas, and the one that takes the place of `answer`, if it
-/// changes.
-fn put_back(kept: &Kept, message: Value<'_>, answer: Value<'_>) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-    if !has(answer, "role", "user") {
-        return None;
-    }
+/// changes. To a reply that was paused there is no answer.
+fn put_back(kept: &Kept, message: Value<'_>, answer: Option<Value<'_>>) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
     let kept = Document::parse(kept.hidden.clone()).ok()?;
     let results: Vec<Value<'_>> = kept.get("results")?.elements().collect();
     let rounds: Vec<Value<'_>> = kept.get("turn")?.elements().collect();
@@ -81,6 +76,7 @@ fn put_back(kept: &Kept, message: Value<'_>, answer: Value<'_>) -> Option<(Vec<u
     if results.is_empty() {
         return Some((turn, None));
     }
+    let answer = answer.filter(|answer| has(*answer, "role", "user"))?;
     Some((turn, Some(answered(*rounds.last()?, &results, answer)?)))
 }
 

@@ -39,7 +39,8 @@ pub(super) fn results(blocks: &[Block], answers: &[Answer]) -> Vec<String> {
 
 fn result(id: &str, answer: Option<&Answer>) -> String {
     let is_error = answer.is_none_or(|answer| answer.is_error);
-    let mut content: Vec<Value> = answer.into_iter().flat_map(|answer| &answer.parts).filter_map(part).collect();
+    let mut content: Vec<Value> =
+        answer.into_iter().flat_map(|answer| &answer.parts).filter_map(|it| part(it, is_error)).collect();
     if is_error && content.is_empty() {
         // An error must not be empty.
         content.push(json!({"type": "text", "text": "The tool gave no result."}));
@@ -54,12 +55,13 @@ fn result(id: &str, answer: Option<&Answer>) -> String {
     result.to_string()
 }
 
-fn part(part: &Part) -> Option<Value> {
+/// A part of a result, as content. That of an error may only be text.
+fn part(part: &Part, is_error: bool) -> Option<Value> {
     match part {
         // Empty text is refused.
         Part::Text(text) if text.trim_ascii().is_empty() => None,
         Part::Text(text) => Some(json!({"type": "text", "text": text})),
-        Part::Image { media_type, base64 } if IMAGES.contains(&media_type.as_str()) => {
+        Part::Image { media_type, base64 } if !is_error && IMAGES.contains(&media_type.as_str()) => {
             Some(json!({"type": "image", "source": {"type": "base64", "media_type": media_type, "data": base64}}))
         }
         Part::Image { media_type, .. } => Some(

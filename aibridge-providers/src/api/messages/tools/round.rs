@@ -2,7 +2,13 @@
 
 use std::{collections::BTreeSet, mem};
 
-use super::{block::Block, drafts::Drafts, ending::is_cut, event::Event, usage::Usage};
+use super::{
+    block::Block,
+    drafts::Drafts,
+    ending::{is_cut, is_pause},
+    event::Event,
+    usage::Usage,
+};
 use crate::sse::split_events;
 
 /// So much is kept of a round's stream, to put its reply together again. A round with more runs no calls.
@@ -56,9 +62,10 @@ impl Round {
     }
 
     /// An event that ends the message, and what has become of it. It is held back behind a call of ours, unless the
-    /// model did not come to its end.
-    pub(super) fn end_event(&mut self, raw: &[u8], changed: Option<Vec<u8>>) -> Fate {
-        let hold = self.calls_ours && !self.is_cut();
+    /// model did not come to its end; and when rounds before have to be kept first, because many a client comes back, or
+    /// leaves, as soon as it has seen the end.
+    pub(super) fn end_event(&mut self, raw: &[u8], changed: Option<Vec<u8>>, later: bool) -> Fate {
+        let hold = (self.calls_ours && !self.is_cut()) || (later && self.goes_on());
         if !hold && self.held.is_empty() {
             return changed.map_or(Fate::Keep, Fate::Replace);
         }
@@ -100,6 +107,16 @@ impl Round {
             }
         }
         drafts.finish(self.is_complete(), names, self.id.as_deref())
+    }
+
+    /// The client comes back to this reply: with results of its own, or for the rest.
+    pub(super) fn goes_on(&self) -> bool {
+        self.calls_client || self.is_paused()
+    }
+
+    /// The provider wants the reply back to go on with it.
+    pub(super) fn is_paused(&self) -> bool {
+        self.stop_reason.as_deref().is_some_and(is_pause)
     }
 
     /// The model did not come to its end: what it called so far is not run.

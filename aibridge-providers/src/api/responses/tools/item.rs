@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::{
     api::tools::Call,
@@ -128,6 +128,18 @@ impl Output {
         filled(self.document.get(key))
     }
 
+    /// What a provider is sent in the place of the call's arguments, as JSON, if it could not read those.
+    fn mended(&self) -> Option<String> {
+        let arguments = match self.call(None).arguments {
+            Ok(known) if known.is_empty() && self.text("arguments").is_none_or(|text| text.trim_ascii().is_empty()) => {
+                json!({})
+            }
+            Ok(_) => return None,
+            Err(text) => json!({"INVALID_JSON": text}),
+        };
+        Some(Json::from(arguments.to_string()).to_string())
+    }
+
     /// The call that it is.
     pub(super) fn call(&self, reply_id: Option<&str>) -> Call {
         let owned = |key| self.text(key).map(Cow::into_owned);
@@ -175,9 +187,13 @@ pub(super) fn await_client(items: &[Output]) -> bool {
     })
 }
 
+/// What an `image_generation_call` has that only comes out.
+const OF_PICTURES: [&str; 6] = ["action", "background", "output_format", "quality", "revised_prompt", "size"];
+
 /// The items of a round as the input of the next.
 ///
-/// The API refuses what it only puts out: `status` of reasoning and the provenance of items. Reasoning that nobody stored
+/// The API refuses what it only puts out: `status` of reasoning, how a picture was made, the provenance of items. Other providers parse the
+/// arguments of calls, and refuse those that are no object: what the model wrote wrongly is put into one. Reasoning that nobody stored
 /// and that is not encrypted is unknown to it; what followed it then loses the id by which the API would ask for it.
 pub(super) fn replayed<'o>(items: impl IntoIterator<Item = &'o Output>, stored: bool) -> Vec<Bytes> {
     let mut bare = false;
@@ -196,8 +212,16 @@ pub(super) fn replayed<'o>(items: impl IntoIterator<Item = &'o Output>, stored: 
         if bare && matches!(&*kind, "function_call" | "message") {
             edits.remove(document.root(), "id");
         }
+        if kind == "image_generation_call" {
+            OF_PICTURES.iter().for_each(|key| edits.remove(document.root(), key));
+        }
         edits.remove(document.root(), "created_by");
         edits.remove(document.root(), "parsed_arguments");
+        if item.ours
+            && let Some(arguments) = item.mended()
+        {
+            edits.set(document.root(), "arguments", arguments);
+        }
         replayed.push(edits.apply());
     }
     replayed

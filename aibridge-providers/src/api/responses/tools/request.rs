@@ -9,6 +9,9 @@ use crate::{
     json::{Document, Edits, Value},
 };
 
+/// The media types that the API takes, after <https://platform.openai.com/docs/guides/images-vision>.
+const IMAGES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
+
 /// `sent` with the reply's items and the results of the calls. A conversation that the provider holds has the items
 /// already.
 pub(super) fn next(sent: &Document, items: Vec<Bytes>, outputs: &[String]) -> Bytes {
@@ -62,6 +65,10 @@ fn output(answer: Option<&Answer>) -> Json {
     let error = (!error.is_empty()).then(|| json!({"type": "input_text", "text": "Error:"}));
     let parts = answer.parts.iter().map(|part| match part {
         Part::Text(text) => json!({"type": "input_text", "text": text}),
+        // The API refuses a request with any other.
+        Part::Image { media_type, .. } if !IMAGES.contains(&media_type.as_str()) => {
+            json!({"type": "input_text", "text": format!("[an image of type {media_type}, which cannot be shown here]")})
+        }
         Part::Image { media_type, base64 } => {
             json!({"type": "input_image", "image_url": format!("data:{media_type};base64,{base64}")})
         }

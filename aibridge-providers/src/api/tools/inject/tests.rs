@@ -116,6 +116,18 @@ fn tools_join_those_of_an_additional_tools_item() {
     }
 }
 
+/// Models that reason and call functions in Chat, or do not reason, or are of others.
+const MODELS: [&str; 8] = [
+    r#"{"model":"gpt-4o"}"#,
+    r#"{"model":"gpt-5-mini"}"#,
+    r#"{"model":"gpt-5.1-codex"}"#,
+    r#"{"model":"gpt-35-turbo"}"#,
+    r#"{"model":"gpt-oss-120b"}"#,
+    r#"{"model":"gpt-"}"#,
+    r#"{"model":"gpt-5.x"}"#,
+    r#"{"model":"my-gpt-6"}"#,
+];
+
 #[test]
 fn requests_that_want_or_can_have_no_tools_get_none() {
     for request in [
@@ -138,17 +150,31 @@ fn requests_that_want_or_can_have_no_tools_get_none() {
         (Api::Chat, r#"{"n":2}"#),
         (Api::Chat, r#"{"functions":[{"name":"f"}]}"#),
         (Api::Chat, r#"{"messages":[{"role":"user","content":"quota"}]}"#),
+        (Api::Chat, r#"{"prediction":{"type":"content","content":"x"}}"#),
+        (Api::Chat, r#"{"model":"gpt-4o-search-preview-2025-03-11"}"#),
+        (Api::Chat, r#"{"model":"gpt-6-astra"}"#),
+        (Api::Chat, r#"{"model":"openai/gpt-5.4","reasoning_effort":"low"}"#),
+        (Api::Chat, r#"{"model":"gpt-5.10-mini","reasoning_effort":null,"tools":null}"#),
+        (Api::Responses, r#"{"model":"openai/o3-deep-research","tools":[{"type":"web_search"}]}"#),
         (Api::Responses, r#"{"background":true}"#),
+        (Api::Responses, r#"{"prompt":{"id":"pmpt_1"}}"#),
         (Api::Responses, r#"{"tools":[{}],"input":[{"role":"user","content":"x"},{"type":"compaction_trigger"}]}"#),
         (Api::Responses, r#"{"input":[{"type":"additional_tools","tools":[]}]}"#),
     ] {
         assert!(injected_by(api, request, &toolset(&["a"])).is_none(), "{request}");
     }
     for (api, request) in [
-        (Api::Chat, r#"{"n":1,"functions":null,"thread":1,"background":true}"#),
+        (Api::Chat, r#"{"n":1,"functions":null,"prediction":null,"thread":1,"background":true}"#),
         (Api::Messages, r#"{"n":2,"functions":[],"background":true}"#),
         (Api::Responses, r#"{"background":false,"thread":1,"tool_choice":"required"}"#),
-    ] {
+        (Api::Responses, r#"{"prompt":{"id":"pmpt_1"},"tools":[{"type":"web_search"}],"model":"o3"}"#),
+        (Api::Chat, r#"{"model":"gpt-5.6-luna","reasoning_effort":"none"}"#),
+        (Api::Chat, r#"{"model":"gpt-5.6-luna","tools":[{"type":"function","function":{"name":"f"}}]}"#),
+        (Api::Responses, r#"{"model":"gpt-6-astra"}"#),
+    ]
+    .into_iter()
+    .chain(MODELS.map(|request| (Api::Chat, request)))
+    {
         assert!(injected_by(api, request, &toolset(&["a"])).is_some(), "{request}");
     }
 }

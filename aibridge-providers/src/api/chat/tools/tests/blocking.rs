@@ -40,9 +40,10 @@ fn a_reply_without_calls_of_ours_keeps_its_bytes() {
 
 #[test]
 fn rounds_are_merged_into_the_last_reply() {
-    let calls = json!([called("call_1", "bmcp_a", r#"{"x": 1}"#), called("call_2", "bmcp_a", "")]);
+    let [calls, sent] =
+        ["", "{}"].map(|none| json!([called("call_1", "bmcp_a", r#"{"x": 1}"#), called("call_2", "bmcp_a", none)]));
     let rounds = [
-        calling("c1", Value::Null, calls.clone()),
+        calling("c1", Value::Null, calls),
         calling("c2", json!("Two. \u{e9}"), json!([called("call_3", "bmcp_b", "{}")])),
         answer("c3", "Three."),
     ];
@@ -56,7 +57,7 @@ fn rounds_are_merged_into_the_last_reply() {
         outcome.messages,
         json!([
             {"role": "user", "content": "hi"},
-            {"role": "assistant", "content": null, "tool_calls": calls, "annotations": []},
+            {"role": "assistant", "content": null, "tool_calls": sent, "annotations": []},
             result("call_1", r#"bmcp_a of {"x":1}"#),
             result("call_2", "bmcp_a of {}"),
             {"role": "assistant", "content": "Two. \u{e9}", "tool_calls": [called("call_3", "bmcp_b", "{}")], "annotations": []},
@@ -64,6 +65,38 @@ fn rounds_are_merged_into_the_last_reply() {
         ]),
     );
     assert_eq!(outcome.calls[1][0].reply_id.as_deref(), Some("c2"));
+}
+
+#[test]
+fn calls_without_ids_get_those_that_the_results_name() {
+    let nameless =
+        |key: &str| json!({"type": "function", key: "", "function": {"name": "bmcp_a", "arguments": "{}"}, "x": 1});
+    let outcome =
+        replied(&[&calling("c1", Value::Null, json!([nameless("id"), nameless("other")])), &answer("c2", "a")]);
+    let sent = &outcome.messages[1]["tool_calls"];
+    let ids = [&sent[0]["id"], &sent[1]["id"]];
+    assert_eq!(ids, [&outcome.messages[2]["tool_call_id"], &outcome.messages[3]["tool_call_id"]]);
+    assert!(ids[0] != ids[1] && ids[0].is_string() && sent[1]["x"] == 1);
+}
+
+#[test]
+fn calls_of_one_id_are_told_apart() {
+    let both =
+        json!([called("call_1", "bmcp_a", "{}"), called("call_1", "bmcp_b", "{}"), called("call_1", "read", "{}")]);
+    let outcome = replied(&[&calling("c1", Value::Null, both)]);
+    let ids: BTreeSet<_> = outcome.calls[0].iter().map(|call| call.id.clone()).collect();
+    assert!(ids.len() == 2 && !ids.contains("call_1"), "that is the client's: {ids:?}");
+    let kept = outcome.kept.unwrap();
+    let hidden: Value = serde_json::from_slice(&[b"[", &kept.hidden[..], b"]"].concat()).unwrap();
+    for at in [0, 1] {
+        assert_eq!(hidden[0]["tool_calls"][at]["id"], hidden[at + 1]["tool_call_id"]);
+    }
+    assert_eq!((&hidden[2]["content"], &hidden[0]["tool_calls"][2]["id"]), (&json!("bmcp_b of {}"), &json!("call_1")));
+    let both = [begun(0, "call_1", "bmcp_a"), begun(1, "call_1", "bmcp_b")];
+    let mut exchange = exchange();
+    exchange.feed(super::calling("c1", "", [json!(both)]).into());
+    let calls = exchange.end_stream().calls;
+    assert!(calls.len() == 2 && calls[0].id == "call_1" && calls[1].id != "call_1");
 }
 
 #[test]

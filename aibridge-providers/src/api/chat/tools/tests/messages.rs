@@ -49,6 +49,36 @@ fn reasoning_and_signatures_go_back_to_the_provider() {
 }
 
 #[test]
+fn arguments_that_a_provider_could_not_read_go_back_in_an_object() {
+    let invalid = |text: &str| json!({"INVALID_JSON": text}).to_string();
+    for (arguments, sent) in [
+        ("{\"x\": 1.0 }", "{\"x\": 1.0 }".to_owned()),
+        ("{\"x\"", invalid("{\"x\"")),
+        ("[\"\\u00e9\"]", invalid("[\"\\u00e9\"]")),
+        (" ", "{}".to_owned()),
+        ("null", "{}".to_owned()),
+    ] {
+        let streamed =
+            super::calling("c1", "", [json!([begun(0, "call_1", "bmcp_a")]), json!([continued(0, arguments)])]);
+        let message = json!({"role": "assistant", "tool_calls": [called("call_1", "bmcp_a", arguments)]});
+        let whole = json!({"id": "c1", "choices": [{"message": message, "finish_reason": "tool_calls"}]}).to_string();
+        for is_stream in [true, false] {
+            let mut exchange = super::exchange();
+            let step = if is_stream {
+                exchange.feed(streamed.clone().into());
+                exchange.end_stream()
+            } else {
+                exchange.reply(whole.clone().into())
+            };
+            assert_eq!((&step.next, step.calls[0].arguments.is_err()), (&Next::Again, sent.contains("INVALID")));
+            let request = document(&exchange.next_request(&document(REQUEST.as_bytes()), &answers(&step.calls)));
+            let messages = request.get("messages").unwrap().to_value();
+            assert_eq!(messages[1]["tool_calls"], json!([called("call_1", "bmcp_a", &sent)]), "{is_stream}");
+        }
+    }
+}
+
+#[test]
 fn content_in_parts_stays_in_parts() {
     let text = stream([
         chunk("c1", json!({"role": "assistant", "content": "a"})),

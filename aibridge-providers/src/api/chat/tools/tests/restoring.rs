@@ -83,3 +83,18 @@ fn a_mixed_turn_comes_back_whole() {
         ]),
     );
 }
+
+#[test]
+fn a_call_without_arguments_is_the_same_however_that_is_said() {
+    let text = stream([
+        chunk("c1", json!({"role": "assistant", "content": "Both."})),
+        chunk("c1", calls(json!([begun(0, "call_1", "bmcp_a"), begun(1, "call_2", "read")]))),
+        closing("c1", "tool_calls"),
+    ]);
+    let kept = [Arc::new(streamed(&[text]).kept.unwrap())];
+    for arguments in ["", "{}"] {
+        let own = json!({"role": "assistant", "content": "Both.", "tool_calls": [called("call_2", "read", arguments)]});
+        let request = json!({"messages": [own, result("call_2", "file")]}).to_string();
+        assert!(restored(&request, &kept).is_some(), "{arguments:?}");
+    }
+}

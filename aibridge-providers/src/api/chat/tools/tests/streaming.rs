@@ -150,6 +150,21 @@ fn of_a_mixed_turn_the_client_gets_its_own_calls_without_a_gap() {
 }
 
 #[test]
+fn the_end_is_not_shown_before_the_rounds_are_kept() {
+    let mut exchange = exchange();
+    exchange.feed(one_call("c1", "", "call_1").into());
+    let calls = exchange.end_stream().calls;
+    exchange.next_request(&document(REQUEST.as_bytes()), &answers(&calls));
+    let own = calling("c2", "Mine.", [json!([begun(0, "call_2", "read")]), json!([continued(0, "{}")])]);
+    let shown = exchange.feed(own.into());
+    let seen = accumulated(std::str::from_utf8(&shown).unwrap());
+    assert_eq!((&seen["message"]["content"], &seen["finish_reason"]), (&json!("Mine."), &Value::Null));
+    assert!(!shown.ends_with(b"[DONE]\n\n"));
+    let Next::End(finish) = exchange.end_stream().next else { panic!("no call of ours") };
+    assert!(finish.kept.is_some() && finish.bytes.ends_with(b"[DONE]\n\n"));
+}
+
+#[test]
 fn hidden_rounds_before_the_clients_own_call_are_kept() {
     let own = calling("c2", "Mine.", [json!([begun(0, "call_2", "read")]), json!([continued(0, "{}")])]);
     let outcome = streamed(&[one_call("c1", "Ours. ", "call_1"), own]);

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::play::*;
-use crate::api::tools::Next;
+use crate::{api::tools::Next, json::Document};
 
 fn message(id: &str, content: Value, reason: &str, usage: Value) -> String {
     let message = json!({"id": id, "type": "message", "role": "assistant", "model": "m", "content": content,
@@ -73,6 +73,20 @@ fn a_mixed_reply_shows_the_clients_calls_and_keeps_the_others() {
     assert_eq!(shown["content"], json!([call("toolu_1", "Bash")]));
     assert_eq!((&shown["stop_reason"], &shown["usage"]), (&json!("tool_use"), &json!({"input_tokens": 1})));
     assert_eq!(played.kept.unwrap().keys, ["toolu_1"]);
+}
+
+#[test]
+fn calls_of_one_id_are_told_apart() {
+    let content = json!([call("toolu_1", OURS[0]), call("toolu_1", OURS[1]), call("toolu_2", OURS[1])]);
+    let mut exchange = exchange();
+    let calls = exchange.reply(message("msg_1", content, "tool_use", json!({})).into()).calls;
+    assert!(calls[0].id == "toolu_1" && calls[1].id != "toolu_1" && calls[2].id == "toolu_2", "{calls:?}");
+    let answers: Vec<_> = calls.iter().map(|call| answer(&call.id)).collect();
+    let request = exchange.next_request(&Document::parse(ASKED.into()).unwrap(), &answers);
+    let added = added(&request);
+    for (at, call) in calls.iter().enumerate() {
+        assert_eq!((&added[0]["content"][at]["id"], &added[1]["content"][at]), (&json!(call.id), &result(&call.id)));
+    }
 }
 
 #[test]

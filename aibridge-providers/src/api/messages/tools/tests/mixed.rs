@@ -7,7 +7,7 @@ use super::play::*;
 use crate::{
     api::{
         Api,
-        tools::{Kept, restore},
+        tools::{Kept, Next, restore},
     },
     json::Document,
 };
@@ -171,6 +171,45 @@ fn rounds_before_a_reply_with_calls_of_the_client_alone_are_put_back() {
         assert_eq!(restored[2]["content"], json!([{"type": "thinking", "thinking": "t2", "signature": "s2"}, call]));
         assert_eq!(restored[3], answer);
     }
+}
+
+#[test]
+fn rounds_before_a_reply_that_is_paused_are_put_back() {
+    let search =
+        || block(1, json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}), &[]);
+    let first = round("msg_1", &[thinking(0, "t1", "s1"), tool(1, "toolu_1", OURS[0], &["{}"])], "tool_use", [1, 1]);
+    let second = |reason| round("msg_2", &[thinking(0, "t2", "s2"), search()], reason, [1, 1]);
+    assert_eq!(play(&[&first, &second("end_turn")]).kept, None, "nobody comes back to it");
+    let played = play(&[&first, &second("pause_turn")]);
+    let seen = read(&played.shown);
+    assert!(seen.stopped && seen.message["stop_reason"] == "pause_turn");
+    let kept = [played.kept.unwrap()];
+    let [asked, paused] =
+        [json!({"role": "user", "content": "hi"}), json!({"role": "assistant", "content": seen.message["content"]})];
+    let gone_on = json!({"role": "assistant", "content": [{"type": "text", "text": "found"}]});
+    for behind in [vec![], vec![gone_on, json!({"role": "user", "content": "and?"})]] {
+        let messages = [vec![asked.clone(), paused.clone()], behind.clone()].concat();
+        let restored = restored(messages.into(), &kept).unwrap();
+        assert_eq!(restored[1]["content"][1]["id"], "toolu_1");
+        assert_eq!(restored[2], json!({"role": "user", "content": [result("toolu_1")]}));
+        assert_eq!(restored[3]["content"][1]["id"], "srvtoolu_1");
+        assert_eq!(restored[4..], behind);
+    }
+}
+
+#[test]
+fn the_end_is_not_shown_before_the_rounds_are_kept() {
+    let first = round("msg_1", &[tool(0, "toolu_1", OURS[0], &["{}"])], "tool_use", [1, 1]);
+    let second = round("msg_2", &[text(0, &["a"]), tool(1, "toolu_2", "Bash", &["{}"])], "tool_use", [1, 1]);
+    let mut exchange = exchange();
+    exchange.feed(first.into());
+    let calls = exchange.end_stream().calls;
+    exchange.next_request(&Document::parse(ASKED.into()).unwrap(), &[answer(&calls[0].id)]);
+    let shown = exchange.feed(second.into());
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(shown.contains("toolu_2") && !shown.contains("message_delta"), "{shown}");
+    let Next::End(finish) = exchange.end_stream().next else { panic!("no call of ours") };
+    assert!(finish.kept.is_some() && finish.bytes.starts_with(b"event: message_delta"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 mod blocking;
+mod container;
 mod mixed;
 mod play;
 mod streams;

@@ -510,7 +510,7 @@ fn results_are_told_in_the_order_of_the_calls() {
     let answer = |id: &str, parts, is_error| Answer { call_id: id.to_owned(), parts, is_error };
     let answers = [
         answer("toolu_3", vec![], true),
-        answer("toolu_2", vec![Part::Text("no \"such\" thing".to_owned())], true),
+        answer("toolu_2", vec![Part::Text("no \"such\" thing".to_owned()), image("image/png")], true),
         answer("toolu_5", vec![Part::Text(" ".to_owned())], false),
         answer("toolu_1", vec![image("image/png"), Part::Text("a".to_owned()), image("image/tiff")], false),
     ];
@@ -523,7 +523,10 @@ fn results_are_told_in_the_order_of_the_calls() {
                 {"type": "text", "text": "a"},
                 {"type": "text", "text": "[an image of type image/tiff, which cannot be shown here]"},
             ]},
-            {"type": "tool_result", "tool_use_id": "toolu_2", "content": [{"type": "text", "text": "no \"such\" thing"}], "is_error": true},
+            {"type": "tool_result", "tool_use_id": "toolu_2", "content": [
+                {"type": "text", "text": "no \"such\" thing"},
+                {"type": "text", "text": "[an image of type image/png, which cannot be shown here]"},
+            ], "is_error": true},
             {"type": "tool_result", "tool_use_id": "toolu_3", "content": [{"type": "text", "text": "The tool gave no result."}], "is_error": true},
             {"type": "tool_result", "tool_use_id": "toolu_4", "content": [{"type": "text", "text": "The tool gave no result."}], "is_error": true},
             {"type": "tool_result", "tool_use_id": "toolu_5"},

@@ -79,17 +79,44 @@ fn reasoning_that_nobody_stored_is_sent_encrypted_or_not_at_all() {
 fn fields_that_the_api_only_puts_out_are_not_sent_back() {
     let mut reply = reply();
     reply.output[1]["created_by"] = json!("x");
+    let picture = json!({"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "iVBO"});
+    let mut made = picture.clone();
+    for key in ["action", "background", "output_format", "quality", "revised_prompt", "size"] {
+        made[key] = json!("x");
+    }
+    reply.output.push(made);
     let next = next(&json!({"input": []}), &reply, &[]);
-    let mut expected = reply.output.clone();
+    let mut expected = reply.output[..2].to_vec();
     expected[0].as_object_mut().unwrap().shift_remove("status");
     expected[1].as_object_mut().unwrap().shift_remove("created_by");
-    assert_eq!(next["input"].as_array().unwrap()[..2], expected);
+    expected.push(picture);
+    assert_eq!(next["input"].as_array().unwrap()[..3], expected);
+}
+
+#[test]
+fn arguments_that_a_provider_could_not_read_go_back_in_an_object() {
+    for (arguments, sent) in [
+        (json!("{\"a\": 1.0 }"), json!("{\"a\": 1.0 }")),
+        (json!({"a": 1}), json!({"a": 1})),
+        (json!("{\"a"), json!(json!({"INVALID_JSON": "{\"a"}).to_string())),
+        (json!("[1]"), json!(json!({"INVALID_JSON": "[1]"}).to_string())),
+        (json!(" "), json!("{}")),
+        (json!(null), json!("{}")),
+    ] {
+        let mut body = value(reply().body().as_bytes());
+        body["output"][1]["arguments"] = arguments;
+        let mut rounds = rounds();
+        rounds.reply(body.to_string().into());
+        let next = value(&rounds.next_request(&document(&json!({"input": []})), &[]));
+        assert_eq!(next["input"][1]["arguments"], sent);
+    }
 }
 
 #[test]
 fn results_are_text_unless_there_are_images() {
     let text = |text: &str| Part::Text(text.to_owned());
     let image = || Part::Image { media_type: "image/png".to_owned(), base64: "iVBO".to_owned() };
+    let drawing = Part::Image { media_type: "image/svg+xml".to_owned(), base64: "PHN2".to_owned() };
     let said = |text: &str| json!({"type": "input_text", "text": text});
     let shown = json!({"type": "input_image", "image_url": "data:image/png;base64,iVBO"});
     for (parts, is_error, output) in [
@@ -101,6 +128,7 @@ fn results_are_text_unless_there_are_images() {
         (vec![text("a")], true, json!("Error: a")),
         (vec![text("a"), image()], false, json!([said("a"), shown])),
         (vec![image()], true, json!([said("Error:"), shown])),
+        (vec![drawing], false, json!([said("[an image of type image/svg+xml, which cannot be shown here]")])),
     ] {
         let answer = Answer { call_id: "call_1".to_owned(), parts, is_error };
         assert_eq!(next(&json!({"input": []}), &reply(), &[answer])["input"][2]["output"], output);
