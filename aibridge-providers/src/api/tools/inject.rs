@@ -1,3 +1,5 @@
+mod models;
+
 use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::LazyLock};
 
 use memchr::memmem::{self, Finder};
@@ -14,9 +16,6 @@ const MAX_TOOLS: usize = 128;
 
 /// The type of the input item of a Responses request that carries tools.
 const ADDITIONAL_TOOLS: &str = "additional_tools";
-
-/// What the names of models have in them that refuse a request with functions: those that search by themselves.
-const WITHOUT_FUNCTIONS: [&str; 3] = ["deep-research", "-search-preview", "-search-api"];
 
 /// A request with tools added.
 #[derive(Clone, Debug)]
@@ -39,9 +38,9 @@ pub struct Injected {
 ///
 /// None are given to a request whose client has said that it wants no tools (`tools: []`, `tool_choice: none`), to an
 /// agent's side request, to those which the provider would refuse with tools (models for search and research, `prediction`
-/// of Chat, and newer GPT models there that reason), and to those which the tool loop cannot serve: Messages whose conversation the provider holds (`thread`),
-/// several choices (`n`) and the older `functions` of Chat, Responses in the background, and those whose tools are in a
-/// `prompt` that the provider holds.
+/// of Chat, and newer GPT models there that reason), and to those which the tool loop cannot serve: Messages whose
+/// conversation the provider holds (`thread`), several choices (`n`) and the older `functions` of Chat, Responses in the
+/// background, and those whose tools are in a `prompt` that the provider holds.
 ///
 /// ```
 /// use aibridge_providers::{
@@ -92,37 +91,18 @@ fn wants_none(api: Api, document: &Document, facts: &Facts) -> bool {
     none || match api {
         // A thread that the provider holds would hold our calls too, and be continued without their results.
         Api::Messages => document.get("thread").is_some(),
-        _ if WITHOUT_FUNCTIONS.iter().any(|part| model.contains(part)) => true,
+        _ if models::has_no_functions(model) => true,
         Api::Chat => {
             let several = || document.get("n").and_then(Value::as_u64).is_some_and(|n| n > 1);
             // Outputs are not predicted beside tools: <https://platform.openai.com/docs/guides/predicted-outputs>.
-            given("functions") || given("prediction") || several() || (reasons_or_calls(model) && reasons(document))
+            given("functions")
+                || given("prediction")
+                || several()
+                || models::would_have_to_stop_reasoning(model, document)
         }
         // Nobody waits for the reply; and tools of a request take the place of those that its `prompt` has.
         Api::Responses => facts.background || (given("prompt") && !given("tools")),
     }
-}
-
-/// Whether a model of OpenAI's calls functions in Chat only if it is told not to reason, which those from GPT-5.4 on do:
-/// <https://developers.openai.com/api/docs/guides/responses-vs-chat-completions>.
-fn reasons_or_calls(model: &str) -> bool {
-    let name = model.rsplit('/').next().unwrap_or_default();
-    let version =
-        name.strip_prefix("gpt-").and_then(|rest| rest.split(|c: char| !c.is_ascii_digit() && c != '.').next());
-    let Some((major, minor)) = version.map(|version| version.split_once('.').unwrap_or((version, "0"))) else {
-        return false;
-    };
-    match (major.parse::<u8>(), minor.parse::<u8>()) {
-        // Azure has a `gpt-35-turbo`.
-        (Ok(major @ ..10), Ok(minor)) => (major, minor) >= (5, 4),
-        _ => false,
-    }
-}
-
-/// Whether such a model is to reason. A client that has tools of its own has seen to it.
-fn reasons(document: &Document) -> bool {
-    let given = |key| document.get(key).filter(|value| !value.is_null());
-    given("tools").is_none() && given("reasoning_effort").and_then(Value::as_str).as_deref() != Some("none")
 }
 
 /// The tools of the client's own.

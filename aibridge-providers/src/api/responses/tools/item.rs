@@ -192,9 +192,10 @@ const OF_PICTURES: [&str; 6] = ["action", "background", "output_format", "qualit
 
 /// The items of a round as the input of the next.
 ///
-/// The API refuses what it only puts out: `status` of reasoning, how a picture was made, the provenance of items. Other providers parse the
-/// arguments of calls, and refuse those that are no object: what the model wrote wrongly is put into one. Reasoning that nobody stored
-/// and that is not encrypted is unknown to it; what followed it then loses the id by which the API would ask for it.
+/// The API refuses what it only puts out: `status` of reasoning, how a picture was made, the provenance of items. Other
+/// providers parse the arguments of calls, and refuse those that are no object: what the model wrote wrongly is put into one.
+/// Reasoning that nobody stored and that is not encrypted is unknown to the API; what followed it then loses the id by which
+/// it would ask for it.
 pub(super) fn replayed<'o>(items: impl IntoIterator<Item = &'o Output>, stored: bool) -> Vec<Bytes> {
     let mut bare = false;
     let mut replayed = Vec::new();

@@ -117,10 +117,11 @@ fn tools_join_those_of_an_additional_tools_item() {
 }
 
 /// Models that reason and call functions in Chat, or do not reason, or are of others.
-const MODELS: [&str; 8] = [
+const MODELS: [&str; 9] = [
     r#"{"model":"gpt-4o"}"#,
     r#"{"model":"gpt-5-mini"}"#,
-    r#"{"model":"gpt-5.1-codex"}"#,
+    r#"{"model":"gpt-5.1-codex","reasoning_effort":"high"}"#,
+    r#"{"model":"gpt-5.4-2026-03-05"}"#,
     r#"{"model":"gpt-35-turbo"}"#,
     r#"{"model":"gpt-oss-120b"}"#,
     r#"{"model":"gpt-"}"#,
@@ -154,6 +155,7 @@ fn requests_that_want_or_can_have_no_tools_get_none() {
         (Api::Chat, r#"{"model":"gpt-4o-search-preview-2025-03-11"}"#),
         (Api::Chat, r#"{"model":"gpt-6-astra"}"#),
         (Api::Chat, r#"{"model":"openai/gpt-5.4","reasoning_effort":"low"}"#),
+        (Api::Chat, r#"{"model":"gpt-5.5"}"#),
         (Api::Chat, r#"{"model":"gpt-5.10-mini","reasoning_effort":null,"tools":null}"#),
         (Api::Responses, r#"{"model":"openai/o3-deep-research","tools":[{"type":"web_search"}]}"#),
         (Api::Responses, r#"{"background":true}"#),
