@@ -1,17 +1,11 @@
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{collections::HashMap, sync::Arc};
 
 use futures::StreamExt as _;
 use http::{HeaderName, HeaderValue};
 use reqwest::{Client, Error};
 use rmcp::{
     ErrorData,
-    model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, RequestId, ServerJsonRpcMessage},
+    model::{ClientJsonRpcMessage, JsonRpcMessage, RequestId, ServerJsonRpcMessage},
     transport::{
         common::client_side_sse::BoxedSseResponse,
         streamable_http_client::{
@@ -20,26 +14,21 @@ use rmcp::{
         },
     },
 };
-use tokio::sync::Notify;
 
 /// reqwest's client as rmcp uses it, of one session.
 ///
-/// rmcp has what it does; this makes its errors say no URL and always say the status, tells answers that are too large from
-/// lost ones, and notices when rmcp opens a session again that the server forgot.
+/// rmcp has what it does; this makes its errors say no URL and always say the status, and tells answers that are too large
+/// and sessions that the server forgot from lost ones.
 #[derive(Clone)]
 pub(crate) struct StreamableClient {
     client: Client,
-    opened: Arc<AtomicBool>,
-    /// Told when a session has been opened again: a server that forgets sessions was most likely restarted, and may
-    /// have other tools now.
-    reopened: Arc<Notify>,
 }
 
 type Result<T> = std::result::Result<T, StreamableHttpError<Error>>;
 
 impl StreamableClient {
-    pub(crate) fn new(client: Client, reopened: Arc<Notify>) -> StreamableClient {
-        StreamableClient { client, opened: Arc::default(), reopened }
+    pub(crate) fn new(client: Client) -> StreamableClient {
+        StreamableClient { client }
     }
 }
 
@@ -66,12 +55,10 @@ impl StreamableHttpClient for StreamableClient {
         headers: HashMap<HeaderName, HeaderValue>,
         max_event: usize,
     ) -> Result<StreamableHttpPostResponse> {
-        let request = match &message {
-            JsonRpcMessage::Request(request) => Some(request),
+        let id = match &message {
+            JsonRpcMessage::Request(request) => Some(request.id.clone()),
             _ => None,
         };
-        let initialize = request.is_some_and(|request| matches!(request.request, ClientRequest::InitializeRequest(_)));
-        let id = request.map(|request| request.id.clone());
         let in_session = session.is_some();
         let mut response = self
             .client
@@ -94,9 +81,6 @@ impl StreamableHttpClient for StreamableClient {
                 return Err(StreamableHttpError::SessionExpired);
             }
             error.id = Some(id);
-        }
-        if initialize && self.opened.swap(true, Ordering::Relaxed) {
-            self.reopened.notify_one();
         }
         Ok(response)
     }
