@@ -1,10 +1,19 @@
-use std::{io, sync::Arc};
+use std::{
+    convert::Infallible,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use aibridge_mcp::{BoxFuture, Outcome, Tool, ToolSource, Toolbox};
+use aibridge_mcp::{BoxFuture, Listed, Outcome, Tool, ToolSource, Toolbox};
 use aibridge_providers::api::Api;
+use aibridge_store::{
+    Recorder, Started,
+    record::{Record, Start},
+};
 use futures::future;
 use http::{Request, Response};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio_test::{assert_pending, task};
 use tower::{ServiceBuilder, service_fn};
 use tower_service::Service;
@@ -14,15 +23,15 @@ use super::ToolsLayer;
 use crate::{
     parse::AiBody,
     record::RecordLayer,
-    testing::{Script, Told, parsed},
+    testing::{Script, Step, Told, once, parsed},
 };
 
-/// Tools that are never found out.
-struct Never;
+/// Tools that never answer, or are never found out.
+struct Never(Option<Arc<Toolbox>>);
 
 impl ToolSource for Never {
     fn known(&self, _: Uuid) -> Option<Arc<Toolbox>> {
-        None
+        self.0.clone()
     }
 
     fn tools(&self, _: Uuid) -> BoxFuture<Arc<Toolbox>> {
@@ -40,12 +49,52 @@ async fn a_client_that_leaves_before_its_tools_are_known_is_recorded() {
     let provider = service_fn(async |_: Request<AiBody>| -> Result<Response<Script<io::Error>>, io::Error> {
         panic!("the provider is not asked")
     });
-    let mut service =
-        ServiceBuilder::new().layer(ToolsLayer::new(Never)).layer(RecordLayer::new(told.clone())).service(provider);
+    let mut service = ServiceBuilder::new()
+        .layer(ToolsLayer::new(Never(None)))
+        .layer(RecordLayer::new(told.clone()))
+        .service(provider);
     let request = parsed(Api::Chat, r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#);
     let mut call = task::spawn(service.call(request));
     assert_pending!(call.poll());
     assert_eq!(told.calls(), [""; 0]);
     drop(call);
     assert_eq!(told.calls(), ["start chat_completions m", "end client_gone - 0B -"]);
+}
+
+/// What is recorded of calls: the error, and the rest.
+#[derive(Clone, Default)]
+struct Calls(Arc<Mutex<Vec<(Option<String>, Value)>>>);
+
+impl Recorder for Calls {
+    fn start(&self, _: &Arc<Start>) -> Started {
+        Started::ready(Ok(()))
+    }
+
+    fn record(&self, record: &Arc<Record>) {
+        if let Record::ToolUsage(call) = &**record {
+            self.0.lock().unwrap().push((call.invocation_error.clone(), call.metadata.clone().into()));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_client_leaves_is_recorded_with_how_long_it_ran() {
+    const CALLS: &str = r#"{"id":"r1","type":"message","role":"assistant","content":[
+        {"type":"tool_use","id":"c1","name":"bmcp_srv_look","input":{}}],"stop_reason":"tool_use"}"#;
+    let look = Listed::new(Tool::new("srv", "look"), "https://mcp.example/mcp", json!({"type": "object"}));
+    let recorded = Calls::default();
+    let reply = Response::builder().header("content-type", "application/json");
+    let reply = reply.body(Script::<Infallible>::new([Step::data(CALLS)])).unwrap();
+    let mut service = ServiceBuilder::new()
+        .layer(ToolsLayer::new(Never(Some(Arc::new(Toolbox::new([look]))))))
+        .layer(RecordLayer::new(recorded.clone()))
+        .service(once(Ok::<_, io::Error>(reply)));
+    let request = parsed(Api::Messages, r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#);
+    let mut call = task::spawn(service.call(request));
+    assert_pending!(call.poll());
+    tokio::time::advance(Duration::from_millis(1500)).await;
+    assert_eq!(*recorded.0.lock().unwrap(), []);
+    drop(call);
+    let cancelled = Some("cancelled: the client went away".to_owned());
+    assert_eq!(*recorded.0.lock().unwrap(), [(cancelled, json!({"duration_ms": 1500}))]);
 }

@@ -3,7 +3,7 @@
 use aibridge_store::record::Outcome as End;
 use aibridge_tests::{Endpoint, Part, Script, Stop};
 
-use super::{Does, Rig, Says, read, tools, ways};
+use super::{Does, Rig, Says, read, tokens, tools, ways};
 
 const ASK: &str = r#"{"q":"a"}"#;
 
@@ -27,11 +27,39 @@ async fn a_call_cut_by_the_token_limit_is_not_run_and_not_shown() {
             Endpoint::Responses => "incomplete",
         };
         assert_eq!((seen.text.as_str(), seen.stop.as_str(), seen.tokens), ("Let me", stop, (7, 3)), "{way:?}");
-        assert!(seen.calls.is_empty() && rig.source.so_far().is_empty());
+        assert!(seen.calls.is_empty() && seen.error.is_none() && rig.source.so_far().is_empty(), "{way:?}: {seen:?}");
+        assert_eq!(rig.asked(way).await.talk, ["user: Hi"], "{way:?}");
+        assert_eq!(rig.provider.requests().len(), 1, "{way:?}");
         let recorded = rig.recorded().await;
         let [tool] = tools(&recorded)[..] else { panic!("one call: {recorded:?}") };
-        assert!(tool.injected && tool.invocation_error.is_some(), "{tool:?}");
-        assert_eq!(recorded.outcome(), End::Completed);
+        assert_eq!((tool.injected, tool.provider_tool_call_id.as_deref()), (true, Some("c1")), "{tool:?}");
+        assert_eq!(tool.invocation_error.as_deref(), Some("the reply broke off"), "{way:?}");
+        assert_eq!((recorded.outcome(), tokens(&recorded)), (End::Completed, vec![(7, 3)]), "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_before_the_one_that_is_cut_is_not_run_either() {
+    for way in ways() {
+        let cut = Says {
+            parts: vec![
+                Part::Text("Let me see. "),
+                Part::Call("c1", "bmcp_srv_look", ASK),
+                Part::Call("c2", "bmcp_srv_look", r#"{"q":"b"}"#),
+            ],
+            stop: Stop::Length,
+            ..calls()
+        };
+        let rig = Rig::new(&[("look", Does::Echoes)]).await;
+        let seen = rig.exchange(way, &[cut]).await;
+        assert_eq!((seen.text.as_str(), seen.error), ("Let me see. ", None), "{way:?}");
+        assert!(seen.calls.is_empty() && rig.source.so_far().is_empty(), "{way:?}");
+        rig.received().await;
+        assert_eq!(rig.provider.requests().len(), 1, "{way:?}");
+        let recorded = rig.recorded().await;
+        let called = tools(&recorded);
+        assert_eq!(called.len(), 2, "{way:?}: {called:?}");
+        assert!(called.iter().all(|tool| tool.invocation_error.is_some()), "{way:?}: {called:?}");
     }
 }
 
@@ -59,15 +87,21 @@ async fn after_the_last_round_the_model_is_told_and_the_reply_ends_properly() {
         let rig = Rig::with(&[("look", Does::Echoes)], |layer| layer.max_rounds(2)).await;
         // It calls again and again: two are run, the third is refused, the fourth is not even answered.
         let seen = rig.exchange(way, &[calls(), calls(), calls(), calls()]).await;
-        assert_eq!((seen.stop.as_str(), seen.error), (way.end_of_text(), None), "{way:?}");
-        assert_eq!(seen.text, "Let me see. ".repeat(4));
+        assert_eq!(seen, way.whole(&"Let me see. ".repeat(4), (28, 12)), "{way:?}");
         assert_eq!(rig.source.so_far().len(), 2);
         for _ in 0..3 {
             rig.received().await;
         }
-        let told = rig.asked(way).await.talk.pop().unwrap();
-        assert!(told.contains("limit"), "{told}");
+        let talk = rig.asked(way).await.talk;
+        let results: Vec<_> = talk.iter().filter(|line| line.starts_with("result")).collect();
+        let refused = "The limit of tool calls for this request is reached and this call was not run. Do not call this \
+                       tool again; answer with what is known.";
+        let echoed = "result c1 {\"q\":\"a\"}";
+        assert_eq!(results, [echoed, echoed, &way.failed("c1", refused)], "{way:?}");
+        assert_eq!(rig.provider.requests().len(), 4, "{way:?}");
         let recorded = rig.recorded().await;
+        assert_eq!(tokens(&recorded), [(7, 3); 4], "{way:?}");
+        assert!(tools(&recorded).iter().all(|tool| tool.injected && tool.tool == "look"), "{way:?}");
         let errors: Vec<bool> = tools(&recorded).iter().map(|tool| tool.invocation_error.is_some()).collect();
         assert_eq!(errors, [false, false, true, true]);
         assert_eq!(recorded.outcome(), End::Completed);
@@ -79,7 +113,11 @@ async fn a_model_that_heeds_the_limit_has_its_answer() {
     for way in ways() {
         let rig = Rig::with(&[("look", Does::Echoes)], |layer| layer.max_rounds(1)).await;
         let seen = rig.exchange(way, &[calls(), calls(), Says::text("r3", "Enough.")]).await;
-        assert_eq!(seen.text, "Let me see. Let me see. Enough.", "{way:?}");
+        assert_eq!(seen, way.whole("Let me see. Let me see. Enough.", (25, 11)), "{way:?}");
         assert_eq!(rig.source.so_far().len(), 1);
+        assert_eq!(rig.provider.requests().len(), 3, "{way:?}");
+        let recorded = rig.recorded().await;
+        let errors: Vec<bool> = tools(&recorded).iter().map(|tool| tool.invocation_error.is_some()).collect();
+        assert_eq!((errors, recorded.outcome()), (vec![false, true], End::Completed), "{way:?}");
     }
 }
