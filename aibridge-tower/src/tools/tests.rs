@@ -13,6 +13,7 @@ use aibridge_store::{
 };
 use futures::future;
 use http::{Request, Response};
+use http_body_util::BodyExt as _;
 use serde_json::{Map, Value, json};
 use tokio_test::{assert_pending, task};
 use tower::{ServiceBuilder, service_fn};
@@ -63,7 +64,7 @@ async fn a_client_that_leaves_before_its_tools_are_known_is_recorded() {
 
 /// What is recorded of calls: the error, and the rest.
 #[derive(Clone, Default)]
-struct Calls(Arc<Mutex<Vec<(Option<String>, Value)>>>);
+struct Calls(Arc<Mutex<Vec<Value>>>);
 
 impl Recorder for Calls {
     fn start(&self, _: &Arc<Start>) -> Started {
@@ -72,7 +73,7 @@ impl Recorder for Calls {
 
     fn record(&self, record: &Arc<Record>) {
         if let Record::ToolUsage(call) = &**record {
-            self.0.lock().unwrap().push((call.invocation_error.clone(), call.metadata.clone().into()));
+            self.0.lock().unwrap().push(json!([call.invocation_error, call.metadata]));
         }
     }
 }
@@ -93,8 +94,21 @@ async fn a_call_whose_client_leaves_is_recorded_with_how_long_it_ran() {
     let mut call = task::spawn(service.call(request));
     assert_pending!(call.poll());
     tokio::time::advance(Duration::from_millis(1500)).await;
-    assert_eq!(*recorded.0.lock().unwrap(), []);
+    assert!(recorded.0.lock().unwrap().is_empty());
     drop(call);
-    let cancelled = Some("cancelled: the client went away".to_owned());
-    assert_eq!(*recorded.0.lock().unwrap(), [(cancelled, json!({"duration_ms": 1500}))]);
+    assert_eq!(*recorded.0.lock().unwrap(), [json!(["cancelled: the client went away", {"duration_ms": 1500}])]);
+}
+
+#[tokio::test]
+async fn the_trailers_of_a_stream_that_calls_no_tool_pass() {
+    let reply = Response::builder().header("content-type", "text/event-stream");
+    let reply = reply.body(Script::<Infallible>::new([Step::data("data: [DONE]\n\n"), Step::Trailers])).unwrap();
+    let look = Listed::new(Tool::new("srv", "look"), "https://mcp.example/mcp", json!({"type": "object"}));
+    let mut service = ServiceBuilder::new()
+        .layer(ToolsLayer::new(Never(Some(Arc::new(Toolbox::new([look]))))))
+        .service(once(Ok::<_, io::Error>(reply)));
+    let request = parsed(Api::Chat, r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}"#);
+    let body = service.call(request).await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(body.trailers().expect("they were sent")["etag"], "x");
+    assert_eq!(body.to_bytes(), "data: [DONE]\n\n");
 }

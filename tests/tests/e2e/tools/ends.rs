@@ -4,8 +4,13 @@ use aibridge_store::record::Outcome as End;
 use aibridge_tests::{Endpoint, Part, Script, Stop};
 
 use super::{Does, Rig, Says, read, tokens, tools, ways};
+use crate::{expect::target, fixture::BEARER};
 
 const ASK: &str = r#"{"q":"a"}"#;
+
+/// What the model is told of a call behind the last round.
+const LIMIT: &str = "The limit of tool calls for this request is reached and this call was not run. Do not call this tool \
+                     again; answer with what is known.";
 
 fn calls() -> Says {
     Says::calls("r1", &[("c1", "bmcp_srv_look", ASK)])
@@ -94,10 +99,8 @@ async fn after_the_last_round_the_model_is_told_and_the_reply_ends_properly() {
         }
         let talk = rig.asked(way).await.talk;
         let results: Vec<_> = talk.iter().filter(|line| line.starts_with("result")).collect();
-        let refused = "The limit of tool calls for this request is reached and this call was not run. Do not call this \
-                       tool again; answer with what is known.";
         let echoed = "result c1 {\"q\":\"a\"}";
-        assert_eq!(results, [echoed, echoed, &way.failed("c1", refused)], "{way:?}");
+        assert_eq!(results, [echoed, echoed, &way.failed("c1", LIMIT)], "{way:?}");
         assert_eq!(rig.provider.requests().len(), 4, "{way:?}");
         let recorded = rig.recorded().await;
         assert_eq!(tokens(&recorded), [(7, 3); 4], "{way:?}");
@@ -119,5 +122,58 @@ async fn a_model_that_heeds_the_limit_has_its_answer() {
         let recorded = rig.recorded().await;
         let errors: Vec<bool> = tools(&recorded).iter().map(|tool| tool.invocation_error.is_some()).collect();
         assert_eq!((errors, recorded.outcome()), (vec![false, true], End::Completed), "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn twenty_five_rounds_run_unless_something_is_set() {
+    for way in ways() {
+        let rig = Rig::new(&[("look", Does::Echoes)]).await;
+        let seen = rig.exchange(way, &vec![calls(); 27]).await;
+        assert_eq!(seen, way.whole(&"Let me see. ".repeat(27), (27 * 7, 27 * 3)), "{way:?}");
+        assert_eq!(rig.source.so_far().len(), 25, "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_ended_at_the_limit_can_be_gone_on_from() {
+    for way in ways().filter(|way| way.endpoint == Endpoint::Responses) {
+        let rig = Rig::with(&[("look", Does::Echoes)], |layer| layer.max_rounds(1)).await;
+        let says = [("r1", "c1"), ("r2", "c2"), ("r3", "c3")];
+        let says = says.map(|(id, call)| Says::calls(id, &[(call, "bmcp_srv_look", ASK)]));
+        assert_eq!(rig.exchange(way, &says).await.id, "r1", "{way:?}");
+        for _ in says {
+            rig.received().await;
+        }
+        let named = r#""previous_response_id": "r1", "#;
+        let request = way.request_of(r#"{"role": "user", "content": "And?"}"#, named);
+        rig.send(way, &request, &[Says::text("r4", "Enough.")]).await;
+        // The last that was answered, because nobody answers the calls of the very last.
+        let asked = rig.received().await;
+        assert_eq!(asked.json()["previous_response_id"], "r2", "{way:?}");
+        let talk = super::asked(way.endpoint, &asked).talk;
+        assert_eq!(talk, [way.failed("c2", LIMIT), "user: And?".to_owned()], "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_blocking_reply_that_breaks_off_breaks_off_for_the_client() {
+    for way in ways().filter(|way| !way.streamed) {
+        let whole = calls().whole(way.endpoint);
+        let part = &whole[..whole.len() / 2];
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", whole.len());
+        for script in [
+            Script::raw().write(head).write(part.to_owned()),
+            Script::chunked(200).field("Content-Type", "application/json").write(part.to_owned()).cut(),
+        ] {
+            let rig = Rig::new(&[("look", Does::Echoes)]).await;
+            rig.provider.reply(script);
+            let mut client = rig.gateway.client().await;
+            client.post(&target(way.endpoint), &[BEARER], way.request(&[("user", "Hi")])).await.unwrap();
+            client.response().await.expect_err("the reply is not whole");
+            assert_eq!(rig.recorded().await.outcome(), End::Truncated, "{way:?}");
+            assert_eq!((rig.source.so_far().len(), rig.provider.requests().len()), (0, 1), "{way:?}");
+        }
     }
 }
