@@ -60,3 +60,15 @@ impl Limits {
         self.max_result.saturating_mul(4).max(1024 * 1024)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_documentation() {
+        let limits = Limits::default();
+        assert_eq!([limits.cold_start, limits.call, limits.idle].map(|limit| limit.as_secs()), [120, 60, 900]);
+        assert_eq!(limits.max_result, 1 << 20);
+    }
+}

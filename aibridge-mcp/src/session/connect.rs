@@ -78,7 +78,7 @@ async fn streamable(
     changed: &Arc<Notify>,
 ) -> Result<Service, Failure> {
     let connect = |lifecycle| {
-        let http = StreamableClient::new(context.http.clone(), changed.clone());
+        let http = StreamableClient::new(context.http.clone());
         let transport = StreamableHttpClientTransport::with_client(http, config(context, server, token));
         Client(changed.clone()).serve_with_lifecycle(transport, lifecycle)
     };
@@ -121,6 +121,8 @@ fn config(context: &Context, server: &KnownServer, token: Option<&Token>) -> Str
     let mut config = StreamableHttpClientTransportConfig::with_uri(server.config.url.as_str())
         .custom_headers(headers.collect::<HashMap<_, _>>())
         .max_concurrent_requests(MAX_CALLS)
+        // Whoever calls opens another, once, for all transports.
+        .reinit_on_expired_session(false)
         .max_sse_event_size(context.limits.max_event());
     config.auth_header = token.map(|token| token.expose().to_owned());
     let mut retry = ExponentialBackoff::default();

@@ -1,9 +1,6 @@
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -12,7 +9,7 @@ use http::{HeaderName, HeaderValue};
 use reqwest::{Client, Error};
 use rmcp::{
     ErrorData,
-    model::{ClientJsonRpcMessage, ClientRequest, ErrorCode, JsonRpcMessage, RequestId, ServerJsonRpcMessage},
+    model::{ClientJsonRpcMessage, ErrorCode, JsonRpcMessage, RequestId, ServerJsonRpcMessage},
     transport::{
         common::client_side_sse::BoxedSseResponse,
         streamable_http_client::{
@@ -21,10 +18,7 @@ use rmcp::{
         },
     },
 };
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
 /// Between two requests for event streams. rmcp asks again at once for one that broke off, and as soon as the server says
 /// for one that ended.
@@ -32,15 +26,11 @@ const STREAM_AGAIN: Duration = Duration::from_millis(500);
 
 /// reqwest's client as rmcp uses it, of one session.
 ///
-/// rmcp has what it does; this makes its errors say no URL and always say the status, tells answers that are too large from
-/// lost ones, asks for event streams at a pace, and notices when rmcp opens a session again that the server forgot.
+/// rmcp has what it does; this makes its errors say no URL and always say the status, tells answers that are too large and
+/// sessions that the server forgot from lost ones, and asks for event streams at a pace.
 #[derive(Clone)]
 pub(crate) struct StreamableClient {
     client: Client,
-    opened: Arc<AtomicBool>,
-    /// Told when a session has been opened again: a server that forgets sessions was most likely restarted, and may
-    /// have other tools now.
-    reopened: Arc<Notify>,
     /// When an event stream was asked for last.
     streamed: Arc<Mutex<Option<Instant>>>,
 }
@@ -48,8 +38,8 @@ pub(crate) struct StreamableClient {
 type Result<T> = std::result::Result<T, StreamableHttpError<Error>>;
 
 impl StreamableClient {
-    pub(crate) fn new(client: Client, reopened: Arc<Notify>) -> StreamableClient {
-        StreamableClient { client, opened: Arc::default(), reopened, streamed: Arc::default() }
+    pub(crate) fn new(client: Client) -> StreamableClient {
+        StreamableClient { client, streamed: Arc::default() }
     }
 
     /// Waits until it is time to ask for an event stream.
@@ -86,12 +76,10 @@ impl StreamableHttpClient for StreamableClient {
         headers: HashMap<HeaderName, HeaderValue>,
         max_event: usize,
     ) -> Result<StreamableHttpPostResponse> {
-        let request = match &message {
-            JsonRpcMessage::Request(request) => Some(request),
+        let id = match &message {
+            JsonRpcMessage::Request(request) => Some(request.id.clone()),
             _ => None,
         };
-        let initialize = request.is_some_and(|request| matches!(request.request, ClientRequest::InitializeRequest(_)));
-        let id = request.map(|request| request.id.clone());
         let in_session = session.is_some();
         let mut response = self
             .client
@@ -114,9 +102,6 @@ impl StreamableHttpClient for StreamableClient {
                 return Err(StreamableHttpError::SessionExpired);
             }
             error.id = Some(id);
-        }
-        if initialize && self.opened.swap(true, Ordering::Relaxed) {
-            self.reopened.notify_one();
         }
         Ok(response)
     }

@@ -9,7 +9,10 @@ async fn a_session_that_the_server_forgot_is_opened_again_unseen() {
         mcp.tools(ANN).await;
         fake.forget_sessions();
         fake.set_tools(&["echo", "more"]);
-        assert_eq!(text(&call_with(&mcp, ANN, "s", "echo", json!({"text": "again"})).await), r#"{"text":"again"}"#);
+        let calls = (0..4).map(|_| call_with(&mcp, ANN, "s", "echo", json!({"text": "again"})));
+        for outcome in futures::future::join_all(calls).await {
+            assert_eq!(text(&outcome), r#"{"text":"again"}"#);
+        }
         assert_eq!(fake.count("POST initialize"), 2);
         // It was restarted, so it is asked for its tools again.
         fake.sees("POST tools/list", 2).await;
@@ -37,6 +40,21 @@ async fn an_event_stream_that_ends_is_not_asked_for_again_at_once() {
     mcp.tools(ANN).await;
     fake.sees("GET", 3).await;
     assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(text(&call(&mcp, ANN, "s", "echo").await), "{}");
+}
+
+#[tokio::test]
+async fn a_server_that_forgets_again_and_again_is_not_asked_again_and_again() {
+    let fake = Fake::legacy(&["echo"]).await;
+    let mcp = mcp([Server::new("s", fake.url.clone())]);
+    mcp.tools(ANN).await;
+    fake.instead("tools/call", Instead::Status(404));
+    let outcome = call(&mcp, ANN, "s", "echo").await;
+    assert_eq!(outcome.error.as_deref(), Some("the server does not know the session any more"));
+    assert_eq!((fake.count("POST initialize"), fake.count("POST tools/call")), (2, 2));
+
+    // It is a session again for who calls next.
+    fake.as_ever();
     assert_eq!(text(&call(&mcp, ANN, "s", "echo").await), "{}");
 }
 

@@ -71,12 +71,22 @@ async fn a_server_that_lists_forever_gives_what_fits() {
     assert_eq!(mcp.tools(ANN).await.listed.len(), 7);
     let mcp = limited([Server::new("s", fake.url.clone())], |limits| limits.max_tools = 5);
     assert_eq!(mcp.tools(ANN).await.listed.len(), 5);
-    // Definitions are 4 MiB and a tool at most. Of these, names are the half, and descriptions the other.
-    let large: Vec<String> = (0..8).map(|n| format!("{n}{}", "x".repeat(1024 * 1024))).collect();
-    fake.set_tools(&large.iter().map(String::as_str).collect::<Vec<_>>());
+
+    // One page for ever, and nothing on it.
+    let fake = Fake::modern(&["a"]).await;
+    *fake.inner.page.lock().unwrap() = 0;
+    let mcp = limited([Server::new("s", fake.url.clone())], |_| {});
+    assert_eq!(mcp.tools(ANN).await.listed.len(), 0);
+    assert_eq!(fake.count("POST tools/list"), 2);
+}
+
+#[tokio::test]
+async fn definitions_that_no_provider_would_take_are_left_out_by_their_size() {
+    // A description is the tool's name and a little more, and the name counts, too.
+    let large: Vec<String> = (0..7).map(|n| n.to_string() + &"x".repeat(1 << 20)).collect();
+    let fake = Fake::modern(&large.iter().map(String::as_str).collect::<Vec<_>>()).await;
     *fake.inner.page.lock().unwrap() = 1;
-    let mcp = crate::mcp([Server::new("s", fake.url.clone())]);
-    assert_eq!(mcp.tools(ANN).await.listed.len(), 2);
+    assert_eq!(mcp([Server::new("s", fake.url.clone())]).tools(ANN).await.listed.len(), 2, "of 4 MiB");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Calls that run, and what comes of them.
 
+use std::time::Duration;
+
 use aibridge_mcp::Content;
 use aibridge_store::record::Outcome as End;
 use aibridge_tests::{Endpoint, Script};
@@ -21,10 +23,7 @@ async fn one_call_is_run_and_the_client_sees_one_reply() {
         let rig = Rig::new(&[("look", Does::Echoes)]).await;
         let says = [Says::calls("r1", &[("c1", "bmcp_srv_look", ASK)]), Says::text("r2", "It is so.")];
         let seen = rig.exchange(way, &says).await;
-        assert_eq!(seen.text, "Let me see. It is so.", "{way:?}");
-        assert_eq!((seen.id.as_str(), seen.stop.as_str()), ("r1", way.end_of_text()));
-        assert_eq!(seen.tokens, (18, 8), "the sum of the rounds");
-        assert!(seen.calls.is_empty());
+        assert_eq!(seen, way.whole("Let me see. It is so.", (18, 8)), "{way:?}: the tokens are the sum of the rounds");
 
         let first = rig.asked(way).await;
         assert_eq!((first.tools, first.talk), (vec!["bmcp_srv_look".to_owned()], vec!["user: Hi".to_owned()]));
@@ -44,6 +43,8 @@ async fn one_call_is_run_and_the_client_sees_one_reply() {
         assert_eq!((tool.tool.as_str(), tool.server_url.as_deref()), ("look", Some(SERVER_URL)));
         assert_eq!(tool.provider_tool_call_id.as_deref(), Some("c1"));
         assert_eq!(tool.provider_response_id.as_deref(), Some("r1"));
+        let item = (way.endpoint == Endpoint::Responses).then_some("fc_c1");
+        assert_eq!(tool.provider_item_id.as_deref(), item, "{way:?}");
         assert_eq!(tool.input, json!({"q": "a"}));
         assert!(tool.metadata["duration_ms"].is_u64());
     }
@@ -63,9 +64,7 @@ async fn parallel_calls_and_the_same_tool_twice_are_answered_in_their_order() {
             assert_eq!(happened, ["look {\"q\":\"a\"}", "look {\"q\":\"b\"}", "tell {\"q\":\"b\"}"]);
             gate.open();
         });
-        assert_eq!((seen.id.as_str(), seen.text.as_str()), ("r1", "Let me see. Done."), "{way:?}");
-        assert_eq!((seen.stop.as_str(), seen.tokens), (way.end_of_text(), (18, 8)), "{way:?}");
-        assert!(seen.calls.is_empty(), "{way:?}: {:?}", seen.calls);
+        assert_eq!(seen, way.whole("Let me see. Done.", (18, 8)), "{way:?}");
 
         let first = rig.asked(way).await;
         let second = rig.asked(way).await;
@@ -112,37 +111,61 @@ async fn three_rounds_are_one_reply() {
             Says::text("r3", "Done."),
         ];
         let seen = rig.exchange(way, &says).await;
-        assert_eq!((seen.id.as_str(), seen.text.as_str()), ("r1", "Let me see. Let me see. Done."), "{way:?}");
-        assert_eq!(seen.tokens, (25, 11));
-        rig.asked(way).await;
-        let second = rig.asked(way).await.talk;
-        let third = rig.asked(way).await.talk;
-        assert_eq!(third[..second.len()], second, "a round's request begins with the one before");
-        assert_eq!(third.len(), second.len() + 3);
+        assert_eq!(seen, way.whole("Let me see. Let me see. Done.", (25, 11)), "{way:?}");
+
+        let talk = [
+            "user: Hi",
+            "assistant: Let me see. ",
+            "call c1 bmcp_srv_look {\"q\":\"a\"}",
+            "result c1 {\"q\":\"a\"}",
+            "assistant: Let me see. ",
+            "call c2 bmcp_srv_look {\"q\":\"b\"}",
+            "result c2 {\"q\":\"b\"}",
+        ];
+        for so_far in [1, 4, 7] {
+            let asked = rig.asked(way).await;
+            assert_eq!(asked.tools, ["bmcp_srv_look"], "{way:?}");
+            assert_eq!(asked.talk, talk[..so_far], "{way:?}");
+        }
+        assert_eq!(rig.provider.requests().len(), 3, "{way:?}");
+
         let recorded = rig.recorded().await;
         assert_eq!(tokens(&recorded), [(7, 3), (7, 3), (11, 5)]);
-        assert_eq!(recorded.tools(), ["look", "look"]);
+        let called: Vec<_> = tools(&recorded)
+            .into_iter()
+            .map(|tool| {
+                assert!(tool.injected && tool.invocation_error.is_none(), "{way:?}: {tool:?}");
+                [tool.provider_response_id.as_deref(), tool.provider_tool_call_id.as_deref(), Some(&tool.tool)]
+            })
+            .collect();
+        assert_eq!(called, [[Some("r1"), Some("c1"), Some("look")], [Some("r2"), Some("c2"), Some("look")]], "{way:?}");
         assert_eq!(recorded.outcome(), End::Completed);
     }
 }
 
 #[tokio::test]
-async fn a_failed_call_and_one_that_is_an_error_are_told_to_the_model_alone() {
+async fn a_failed_call_is_told_to_the_model_alone() {
     for way in ways() {
-        for outcome in [failed("the server is away"), failed("no such issue")] {
-            let why = outcome.error.clone().unwrap();
-            let rig = Rig::new(&[("look", Does::Answers(outcome))]).await;
-            let says = [Says::calls("r1", &[("c1", "bmcp_srv_look", ASK)]), Says::text("r2", "Sorry.")];
-            let seen = rig.exchange(way, &says).await;
-            assert_eq!((seen.text.as_str(), seen.error), ("Let me see. Sorry.", None), "{way:?}");
-            rig.asked(way).await;
-            let talk = rig.asked(way).await.talk;
-            let told = talk.last().unwrap();
-            assert!(told.starts_with(&format!("{} c1 ", way.failed())) && told.ends_with(&why), "{way:?}: {told}");
-            let recorded = rig.recorded().await;
-            assert_eq!(tools(&recorded)[0].invocation_error.as_deref(), Some(&*why));
-            assert_eq!(recorded.outcome(), End::Completed);
-        }
+        let mut outcome = failed("the server is away");
+        outcome.duration = Duration::from_millis(1234);
+        let rig = Rig::new(&[("look", Does::Answers(outcome))]).await;
+        let says = [Says::calls("r1", &[("c1", "bmcp_srv_look", ASK)]), Says::text("r2", "Sorry.")];
+        assert_eq!(rig.exchange(way, &says).await, way.whole("Let me see. Sorry.", (18, 8)), "{way:?}");
+
+        rig.asked(way).await;
+        let talk = rig.asked(way).await.talk;
+        assert_eq!(
+            talk[2..],
+            ["call c1 bmcp_srv_look {\"q\":\"a\"}", &way.failed("c1", "the server is away")],
+            "{way:?}"
+        );
+        assert_eq!(rig.provider.requests().len(), 2, "{way:?}");
+
+        let recorded = rig.recorded().await;
+        let [tool] = tools(&recorded)[..] else { panic!("one call: {recorded:?}") };
+        assert_eq!(tool.invocation_error.as_deref(), Some("the server is away"));
+        assert_eq!((tool.injected, &tool.metadata["duration_ms"]), (true, &json!(1234)));
+        assert_eq!((recorded.outcome(), tokens(&recorded)), (End::Completed, vec![(7, 3), (11, 5)]), "{way:?}");
     }
 }
 
@@ -153,18 +176,34 @@ async fn an_image_reaches_the_model_where_the_api_takes_it() {
         let image = result(vec![Content::Text("a picture".to_owned()), image]);
         let rig = Rig::new(&[("look", Does::Answers(image))]).await;
         let says = [Says::calls("r1", &[("c1", "bmcp_srv_look", ASK)]), Says::text("r2", "Nice.")];
-        rig.exchange(way, &says).await;
+        assert_eq!(rig.exchange(way, &says).await, way.whole("Let me see. Nice.", (18, 8)), "{way:?}");
+
         rig.received().await;
-        let second = rig.received().await;
-        let told = super::asked(way.endpoint, &second).talk.pop().unwrap();
-        let body = String::from_utf8(second.body.to_vec()).unwrap();
-        assert!(told.starts_with("result c1 a picture"), "{told}");
-        match way.endpoint {
-            Endpoint::Chat => {
-                assert!(!body.contains("iVBORw0KGgo=") && told.len() > "result c1 a picture".len(), "{told}")
-            }
-            _ => assert!(told.contains("[image]") && body.contains("iVBORw0KGgo="), "{told}"),
-        }
+        let second = rig.received().await.json();
+        let png = "iVBORw0KGgo=";
+        let (told, expected) = match way.endpoint {
+            Endpoint::Messages => (
+                &second["messages"][2]["content"][0]["content"],
+                json!([{"type": "text", "text": "a picture"},
+                       {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png}}]),
+            ),
+            Endpoint::Chat => (
+                &second["messages"][2]["content"],
+                json!("a picture\n[an image (image/png), which cannot be shown in a tool result]"),
+            ),
+            Endpoint::Responses => (
+                &second["input"][3]["output"],
+                json!([{"type": "input_text", "text": "a picture"},
+                       {"type": "input_image", "image_url": format!("data:image/png;base64,{png}")}]),
+            ),
+        };
+        assert_eq!(*told, expected, "{way:?}: {second}");
+        assert_eq!(rig.provider.requests().len(), 2, "{way:?}");
+
+        let recorded = rig.recorded().await;
+        assert_eq!((recorded.outcome(), tokens(&recorded)), (End::Completed, vec![(7, 3), (11, 5)]), "{way:?}");
+        let [tool] = tools(&recorded)[..] else { panic!("one call: {recorded:?}") };
+        assert_eq!((&*tool.tool, tool.injected, &tool.invocation_error), ("look", true, &None), "{way:?}");
     }
 }
 

@@ -1,11 +1,11 @@
 //! Providers that compress, because the client said that it takes that.
 
 use aibridge_store::record::Outcome as End;
-use aibridge_tests::{Endpoint, Head, Script};
+use aibridge_tests::{Endpoint, Head, Script, events};
 use bytes::Bytes;
 use serde_json::json;
 
-use super::{Does, Rig, Says, Way, read, tokens, tools, ways};
+use super::{Does, Rig, Says, Way, live::flushed, read, tokens, tools, ways};
 use crate::{
     encodings::{brotli, gzip, zstd},
     expect::target,
@@ -193,6 +193,29 @@ async fn a_compressed_stream_that_breaks_off_ends_with_an_error_event_as_a_plain
                     );
                 }
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_stream_that_ends_inside_a_hidden_call_is_an_error_event_and_nothing_is_run() {
+    for way in ways().filter(|way| way.streamed) {
+        for coding in ["gzip", "br", "zstd"] {
+            let context = format!("{way:?}, {coding}");
+            let rig = Rig::new(&[("look", Does::Echoes)]).await;
+            let all = events(&plain(way, &Says::calls("r1", CALLS)));
+            // The first piece of the arguments, and not what ends the code.
+            let at = all.iter().position(|event| String::from_utf8_lossy(event).contains(r#"\"q"#)).unwrap();
+            let sent = flushed(coding, &all[..=at]).into_iter().take(at + 1);
+            rig.provider.reply(Script::sse().field("Content-Encoding", coding).writes(sent));
+            let (_, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
+            let seen = read(way.endpoint, true, &body);
+            assert!(seen.error.is_some() && seen.calls.is_empty(), "{context}: {seen:?}");
+            assert_eq!(seen.text, "Let me see. ", "{context}");
+            let recorded = rig.recorded().await;
+            assert_eq!(recorded.outcome(), End::Truncated, "{context}");
+            let [tool] = tools(&recorded)[..] else { panic!("{context}: one call: {recorded:?}") };
+            assert!(tool.injected && tool.invocation_error.is_some() && rig.source.so_far().is_empty(), "{context}");
         }
     }
 }

@@ -4,7 +4,11 @@ use aibridge_store::record::Outcome as End;
 use aibridge_tests::{Endpoint, Says, Script, events};
 
 use super::{Does, Rig, Way, read, read::json_of, tokens, tools, ways};
-use crate::{encodings::gzip, fixture::Recorded};
+use crate::{
+    encodings::gzip,
+    expect::target,
+    fixture::{BEARER, Recorded},
+};
 
 const ASK: &str = r#"{"q":"a"}"#;
 
@@ -68,11 +72,14 @@ async fn a_first_reply_that_is_too_large_to_be_searched_is_refused() {
         for script in [&announced, &not_announced, &coded] {
             let rig = Rig::new(&[("look", Does::Echoes)]).await;
             rig.provider.reply(script.clone());
-            let (status, body) = rig.post(way, &way.request(&[("user", "Hi")])).await;
-            assert_eq!(status, 500, "{way:?}");
+            let mut client = rig.gateway.client().await;
+            client.post(&target(way.endpoint), &[BEARER], way.request(&[("user", "Hi")])).await.unwrap();
+            let (head, body) = client.response().await.unwrap();
+            assert_eq!(head.status(), 500, "{way:?}");
             let error = &json_of(&body)["error"]["message"];
             assert!(error.as_str().unwrap().contains("larger than the 67108864 bytes"), "{way:?}: {error}");
             let recorded = rig.recorded().await;
+            assert_eq!(head.get("x-ai-bridge-interception-id"), Some(&*recorded.start.id.to_string()), "{way:?}");
             assert_eq!((recorded.outcome(), recorded.end().http_status), (End::GatewayError, Some(500)), "{way:?}");
         }
     }

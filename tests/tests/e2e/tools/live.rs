@@ -100,7 +100,7 @@ async fn what_is_said_before_a_call_and_after_it_leaves_when_it_arrives() {
 }
 
 /// The same events as an encoder that is flushed behind each of them writes them, and what it writes at the end.
-fn flushed(name: &str, all: &[Bytes]) -> Vec<Bytes> {
+pub(super) fn flushed(name: &str, all: &[Bytes]) -> Vec<Bytes> {
     fn pieces<W: Write>(
         mut encoder: W,
         all: &[Bytes],

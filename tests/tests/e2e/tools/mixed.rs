@@ -1,8 +1,9 @@
 //! Calls of ours and of the client's in one reply.
 
+use aibridge_store::record::Outcome as End;
 use aibridge_tests::Endpoint;
 
-use super::{Does, Rig, Says, Way, asked, tokens, tools, ways};
+use super::{Does, Read, Rig, Says, Way, asked, tokens, tools, ways};
 
 const ASK: &str = r#"{"q":"a"}"#;
 
@@ -34,17 +35,18 @@ async fn the_clients_call_reaches_it_and_the_hidden_one_comes_back_with_its_resu
         let seen = rig.exchange(way, &[both]).await;
         assert_eq!((seen.text.as_str(), seen.stop.as_str()), ("Let me see. ", way.end_of_calls()), "{way:?}");
         assert_eq!(seen.calls, [("c2".to_owned(), "mine".to_owned(), r#"{"q":"b"}"#.to_owned())]);
-        assert_eq!(seen.tokens, (7, 3));
+        assert_eq!((seen.id.as_str(), seen.tokens, seen.error), ("r1", (7, 3), None), "{way:?}");
         assert_eq!(rig.source.so_far(), ["look {\"q\":\"a\"}"]);
         let recorded = rig.recorded().await;
         assert_eq!(tokens(&recorded), [(7, 3)]);
         let mut called: Vec<_> = tools(&recorded).iter().map(|tool| (tool.tool.as_str(), tool.injected)).collect();
         called.sort_unstable();
         assert_eq!(called, [("look", true), ("mine", false)]);
-        rig.received().await;
+        assert_eq!(recorded.outcome(), End::Completed, "{way:?}");
+        assert_eq!(rig.asked(way).await.talk, ["user: Hi"], "{way:?}");
 
         let seen = rig.send(way, &returns(way, "Let me see. "), &[Says::text("r2", "So it is.")]).await;
-        assert_eq!(seen.text, "So it is.", "{way:?}");
+        assert_eq!(seen, Read { id: "r2".to_owned(), ..way.whole("So it is.", (11, 5)) }, "{way:?}");
         assert_eq!(
             rig.asked(way).await.talk,
             [
@@ -57,6 +59,10 @@ async fn the_clients_call_reaches_it_and_the_hidden_one_comes_back_with_its_resu
             ],
             "{way:?}: one coherent history"
         );
+        assert_eq!(rig.provider.requests().len(), 2, "{way:?}");
+        let recorded = rig.recorded().await;
+        assert_eq!((recorded.outcome(), tokens(&recorded)), (End::Completed, vec![(11, 5)]), "{way:?}");
+        assert!(tools(&recorded).is_empty(), "{way:?}: what ran is on record already: {recorded:?}");
     }
 }
 

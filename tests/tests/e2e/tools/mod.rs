@@ -158,11 +158,23 @@ impl Way {
         }
     }
 
-    /// How a failed result begins in what the model is told.
-    fn failed(self) -> &'static str {
+    /// How the model is told that this call failed: with a flag, or in words where the API has none.
+    fn failed(self, call: &str, why: &str) -> String {
         match self.endpoint {
-            Endpoint::Messages => "result!",
-            _ => "result",
+            Endpoint::Messages => format!("result! {call} {why}"),
+            _ => format!("result {call} Error: {why}"),
+        }
+    }
+
+    /// What the client understands of a whole reply without calls of its own: one message, under the first round's id.
+    fn whole(self, text: &str, tokens: (u64, u64)) -> Read {
+        Read {
+            id: "r1".to_owned(),
+            text: text.to_owned(),
+            calls: Vec::new(),
+            stop: self.end_of_text().to_owned(),
+            tokens,
+            error: None,
         }
     }
 }

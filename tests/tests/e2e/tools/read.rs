@@ -38,6 +38,13 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// What went in and what came out, which is the total.
+fn tokens(usage: &Value, names: [&str; 2]) -> (u64, u64) {
+    let [input, output] = names.map(|name| usage[name].as_u64().unwrap());
+    assert_eq!(usage["total_tokens"].as_u64().unwrap(), input + output);
+    (input, output)
+}
+
 /// The data of each event; the event's name is its type.
 fn data_of(body: &Bytes) -> Vec<Value> {
     let mut all = Vec::new();
@@ -147,18 +154,13 @@ fn whole_chat(completion: &Value) -> Read {
         let function = &call["function"];
         read.calls.push((text(&call["id"]), text(&function["name"]), text(&function["arguments"])));
     }
-    let usage = &completion["usage"];
-    assert_eq!(
-        usage["total_tokens"].as_u64().unwrap(),
-        usage["prompt_tokens"].as_u64().unwrap() + usage["completion_tokens"].as_u64().unwrap(),
-    );
-    read.tokens = (usage["prompt_tokens"].as_u64().unwrap(), usage["completion_tokens"].as_u64().unwrap());
+    read.tokens = tokens(&completion["usage"], ["prompt_tokens", "completion_tokens"]);
     read
 }
 
 fn chat(body: &Bytes) -> Read {
     let mut read = Read::default();
-    let mut done = false;
+    let (mut done, mut role) = (false, false);
     for chunk in data_of(body) {
         assert!(!done, "nothing follows the end: {chunk}");
         if chunk == "[DONE]" {
@@ -173,13 +175,14 @@ fn chat(body: &Bytes) -> Read {
         let id = text(&chunk["id"]);
         assert!(read.id.is_empty() || read.id == id, "one completion: {id}");
         read.id = id;
-        if let Some(usage) = chunk["usage"].as_object() {
+        if chunk["usage"].is_object() {
             assert_eq!(read.tokens, (0, 0), "usage comes once");
-            read.tokens = (usage["prompt_tokens"].as_u64().unwrap(), usage["completion_tokens"].as_u64().unwrap());
+            read.tokens = tokens(&chunk["usage"], ["prompt_tokens", "completion_tokens"]);
         }
         let Some(choice) = chunk["choices"].get(0) else { continue };
         assert!(read.stop.is_empty(), "nothing follows the finish reason");
         let delta = &choice["delta"];
+        assert!(delta["role"].is_null() || !std::mem::replace(&mut role, true), "the role comes once");
         read.text += delta["content"].as_str().unwrap_or_default();
         for call in delta["tool_calls"].as_array().into_iter().flatten() {
             let index = usize::try_from(call["index"].as_u64().unwrap()).unwrap();
@@ -205,8 +208,7 @@ fn whole_response(response: &Value) -> Read {
             other => panic!("{other}"),
         }
     }
-    let usage = &response["usage"];
-    read.tokens = (usage["input_tokens"].as_u64().unwrap(), usage["output_tokens"].as_u64().unwrap());
+    read.tokens = tokens(&response["usage"], ["input_tokens", "output_tokens"]);
     read
 }
 
@@ -256,7 +258,8 @@ fn responses(body: &Bytes) -> Read {
         }
     }
     if error.is_some() {
-        let begun = json!({"id": id, "output": output, "usage": {"input_tokens": 0, "output_tokens": 0}});
+        let begun =
+            json!({"id": id, "output": output, "usage": {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}});
         return Read { error, ..whole_response(&begun) };
     }
     let end = end.expect("the terminal event comes");

@@ -27,9 +27,13 @@ async fn of_140_tools_an_openai_provider_gets_128_with_all_of_the_clients() {
         let of_client = tools.iter().filter(|name| name.starts_with("client")).count();
         assert_eq!(of_client, 10, "{way:?}");
         match way.endpoint {
-            Endpoint::Messages => assert_eq!(tools.len(), 150),
+            Endpoint::Messages => {
+                assert_eq!(tools.len(), 150);
+                assert!(tools[140..].iter().all(|name| name.starts_with("client")), "{tools:?}");
+            }
             _ => {
                 assert_eq!(tools.len(), 128);
+                assert!(tools[..10].iter().all(|name| name.starts_with("client")), "{tools:?}");
                 assert_eq!(tools.last().unwrap(), "bmcp_srv_t117", "cut from the end of the order");
             }
         }
@@ -51,6 +55,31 @@ async fn odd_and_long_names_come_back_to_their_tool() {
         assert_eq!(seen.text, "Let me see. Done.", "{way:?}");
         assert_eq!(rig.source.so_far(), [format!("{LONG} {{}}")]);
         assert_eq!(rig.recorded().await.tools(), [LONG]);
+    }
+}
+
+#[tokio::test]
+async fn a_further_round_has_the_head_of_the_first() {
+    let sent = [BEARER, ("Anthropic-Beta", "one-2026-01-01"), ("X-Own", "a"), ("X-Own", "b")];
+    for way in ways() {
+        let rig = Rig::new(&[("look", Does::Echoes)]).await;
+        rig.provider.reply(way.script(&Says::calls("r1", &[("c1", "bmcp_srv_look", "{}")])));
+        rig.provider.reply(way.script(&Says::text("r2", "Done.")));
+        let mut client = rig.gateway.client().await;
+        client.post(&target(way.endpoint), &sent, way.request(&[("user", "Hi")])).await.unwrap();
+        client.response().await.unwrap();
+        let (first, second) = (rig.received().await.head, rig.received().await.head);
+        assert_eq!(second.start_line(), first.start_line(), "{way:?}");
+        let [first, second] = [&first, &second].map(|head| {
+            head.fields()
+                .into_iter()
+                .filter(|(name, _)| !name.eq_ignore_ascii_case("content-length"))
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(second, first, "{way:?}");
+        for (name, value) in &sent[1..] {
+            assert!(first.iter().any(|(it, of)| it.eq_ignore_ascii_case(name) && of == value), "{way:?}: {first:?}");
+        }
     }
 }
 

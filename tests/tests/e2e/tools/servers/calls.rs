@@ -13,14 +13,13 @@ async fn large_failed_and_mixed_results_are_what_the_model_is_told() {
     let calls = [("c1", "bmcp_srv_big", "{}"), ("c2", "bmcp_srv_fail", "{}"), ("c3", "bmcp_srv_many", "{}")];
     for way in ways() {
         let seen = rig.exchange(way, &[Says::calls("r1", &calls), Says::text("r2", "Done.")]).await;
-        assert_eq!((seen.text.as_str(), seen.error), ("Let me see. Done.", None), "{way:?}");
+        assert_eq!(seen, way.whole("Let me see. Done.", (18, 8)), "{way:?}");
         rig.asked(way).await;
         let talk = rig.asked(way).await.talk;
         let at = talk.iter().position(|line| line.starts_with("result")).unwrap();
         let cut = format!("result c1 {}\n[cut: the result is larger than 1001 bytes]", "é".repeat(500));
         assert_eq!(talk[at], cut, "{way:?}");
-        let failed = talk[at + 1].strip_prefix(way.failed()).unwrap();
-        assert!(failed.starts_with(" c2 ") && failed.ends_with("no such issue"), "{way:?}: {failed}");
+        assert_eq!(talk[at + 1], way.failed("c2", "no such issue"), "{way:?}");
         let many = talk[at + 2..].concat();
         assert!(many.starts_with("result c3 here:") && many.contains("https://example.com/d"), "{way:?}: {many}");
         assert_eq!(many.contains("[image]"), way.endpoint != Endpoint::Chat, "{way:?}: {many}");
@@ -49,7 +48,7 @@ async fn a_call_that_takes_too_long_is_cancelled_and_the_reply_goes_on() {
         let talk = rig.asked(way).await.talk;
         let [.., told, echoed] = &talk[..] else { panic!("two results: {talk:?}") };
         let why = "The tool call failed: the server did not answer in time.";
-        assert!(told.starts_with(way.failed()) && told.ends_with(why), "{way:?}: {told}");
+        assert_eq!(*told, way.failed("c1", why), "{way:?}");
         assert_eq!(echoed, r#"result c2 {"text":"a"}"#);
         let recorded = rig.recorded().await;
         let hung = tools(&recorded).into_iter().find(|tool| tool.tool == "hang").unwrap();

@@ -111,7 +111,7 @@ async fn a_server_that_dies_between_listing_and_call_is_told_to_the_model() {
         rig.asked(way).await;
         let told = rig.asked(way).await.talk.pop().unwrap();
         let why = "The tool call failed: the server answered with HTTP status 503.";
-        assert!(told.starts_with(way.failed()) && told.ends_with(why), "{way:?}: {told}");
+        assert_eq!(told, way.failed("c1", why), "{way:?}");
         let recorded = rig.recorded().await;
         let [tool] = tools(&recorded)[..] else { panic!("one call: {recorded:?}") };
         assert_eq!(tool.invocation_error.as_deref(), Some("the server answered with HTTP status 503"));
