@@ -8,7 +8,7 @@ pub(crate) enum Coding {
     /// Nothing.
     Plain,
     /// They are decoded.
-    Coded(StreamDecoder),
+    Coded(Box<StreamDecoder>),
     /// They cannot be read.
     Unreadable,
 }
@@ -18,7 +18,7 @@ pub(crate) fn coding(headers: &HeaderMap) -> Coding {
     let Some(value) = headers.get(header::CONTENT_ENCODING) else { return Coding::Plain };
     match value.to_str().map(StreamDecoder::new) {
         Ok(Ok(None)) => Coding::Plain,
-        Ok(Ok(Some(decoder))) => Coding::Coded(decoder),
+        Ok(Ok(Some(decoder))) => Coding::Coded(Box::new(decoder)),
         _ => Coding::Unreadable,
     }
 }

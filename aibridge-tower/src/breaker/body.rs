@@ -64,7 +64,7 @@ impl<B: Body<Data = Bytes>> Body for BreakerBody<B> {
 #[derive(Debug)]
 pub(super) struct Peek {
     ticket: Ticket,
-    decoder: Option<StreamDecoder>,
+    decoder: Option<Box<StreamDecoder>>,
     events: sse::Decoder,
 }
 

@@ -38,7 +38,7 @@ struct Order(u64, What);
 enum What {
     Begin(Name),
     Request(Bytes),
-    Head(Bytes, Option<StreamDecoder>),
+    Head(Bytes, Option<Box<StreamDecoder>>),
     Reply(Bytes),
     End,
 }
@@ -95,7 +95,7 @@ impl Pair {
     }
 
     /// Begins the reply, whose body comes coded.
-    pub(super) fn head(&self, head: Vec<u8>, decoder: Option<StreamDecoder>) {
+    pub(super) fn head(&self, head: Vec<u8>, decoder: Option<Box<StreamDecoder>>) {
         self.order(What::Head(head.into(), decoder));
     }
 
@@ -142,7 +142,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 struct Files {
     base: PathBuf,
     request: File,
-    reply: Option<(File, Option<StreamDecoder>)>,
+    reply: Option<(File, Option<Box<StreamDecoder>>)>,
 }
 
 fn write_all(orders: &mpsc::Receiver<Order>, waiting: &AtomicUsize) {

@@ -26,10 +26,10 @@ pub(super) struct Observation {
     api: Api,
     status: u16,
     streaming: bool,
-    decoder: Option<StreamDecoder>,
+    decoder: Option<Box<StreamDecoder>>,
     reading: Reading,
     /// Present for a stream of AWS's frames, each of which holds an event.
-    frames: Option<NativeDecoder>,
+    frames: Option<Box<NativeDecoder>>,
     /// Present for a stream that is not compressed: events, or frames, leave whole.
     events: Option<WholeEvents>,
     begun: bool,
@@ -65,7 +65,7 @@ pub(super) enum Ending {
 
 impl Observation {
     pub(super) fn new(head: &mut Parts, trip: RoundTrip, api: Api, hide_usage: bool) -> Observation {
-        let frames = (head.status.is_success() && is_frames(&head.headers)).then(NativeDecoder::new);
+        let frames = (head.status.is_success() && is_frames(&head.headers)).then(|| Box::new(NativeDecoder::new()));
         let streaming = head.status.is_success() && (frames.is_some() || is_event_stream(&head.headers));
         let (decoder, plain, readable) = match coding(&head.headers) {
             Coding::Plain => (None, true, true),

@@ -34,7 +34,7 @@ pin_project! {
         // As it comes.
         Inner { #[pin] body: B },
         // A round of a stream.
-        Round { #[pin] body: B, turn: Option<Box<Turn<S>>>, decoder: Option<StreamDecoder> },
+        Round { #[pin] body: B, turn: Option<Box<Turn<S>>>, decoder: Option<Box<StreamDecoder>> },
         // Between two rounds.
         Between { work: Pin<Box<dyn Future<Output = Came<S, B>> + Send>>, keep_alive: Option<Box<KeepAlive>> },
         // Bytes, then the end, or a failure.
@@ -57,7 +57,7 @@ impl<S, B> ResponseBody<S, B> {
     }
 
     /// The first round of a stream.
-    pub(super) fn stream(body: B, turn: Box<Turn<S>>, decoder: Option<StreamDecoder>) -> Self {
+    pub(super) fn stream(body: B, turn: Box<Turn<S>>, decoder: Option<Box<StreamDecoder>>) -> Self {
         ResponseBody { source: Source::Round { body, turn: Some(turn), decoder } }
     }
 }

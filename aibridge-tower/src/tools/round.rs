@@ -32,7 +32,7 @@ pub(super) enum Came<S, B> {
         /// The stream.
         body: B,
         /// How it is coded, if it is.
-        decoder: Option<StreamDecoder>,
+        decoder: Option<Box<StreamDecoder>>,
     },
     /// The client's stream ends with these bytes.
     End(Bytes),

@@ -51,7 +51,7 @@ impl Asked {
 /// Reads a copy of a response that was asked for. When it goes, it tells what it saw.
 pub(super) struct Watch {
     asked: Asked,
-    decoder: Option<StreamDecoder>,
+    decoder: Option<Box<StreamDecoder>>,
     observer: Box<Observer>,
     found: Vec<Observed>,
     length: usize,

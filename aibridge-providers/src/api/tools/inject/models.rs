@@ -7,7 +7,8 @@ const SEARCHING: [&str; 3] = ["deep-research", "-search-preview", "-search-api"]
 
 /// Whether a model of OpenAI's never takes functions.
 pub(super) fn has_no_functions(model: &str) -> bool {
-    SEARCHING.iter().any(|part| model.contains(part))
+    // Looked for once in the names of all others.
+    model.contains("search") && SEARCHING.iter().any(|part| model.contains(part))
 }
 
 /// Whether a model of OpenAI's would refuse a Chat request, if functions came into it, for its reasoning: those from GPT-5.4 on
