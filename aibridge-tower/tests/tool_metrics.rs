@@ -153,9 +153,10 @@ async fn calls_that_run_are_counted_and_tools_that_find_no_room_are_counted_and_
         let (asked, replies) = (Arc::new(AtomicUsize::new(0)), Arc::new(replies));
         let (count, all) = (asked.clone(), replies.len());
         let service = ServiceBuilder::new().layer(layer.clone()).service_fn(move |_| {
-            let reply = replies[asked.fetch_add(1, Ordering::Relaxed)].to_string();
-            let response = Response::builder().header("content-type", "application/json");
-            let response = response.body(Full::new(Bytes::from(reply))).unwrap();
+            let reply = &replies[asked.fetch_add(1, Ordering::Relaxed)];
+            let status = if reply.get("error").is_some() { 400 } else { 200 };
+            let response = Response::builder().status(status).header("content-type", "application/json");
+            let response = response.body(Full::new(Bytes::from(reply.to_string()))).unwrap();
             async move { Ok::<_, Infallible>(response) }
         });
         let body = service.oneshot(request(api)).await.unwrap().into_body().collect().await.unwrap();
@@ -181,4 +182,11 @@ async fn calls_that_run_are_counted_and_tools_that_find_no_room_are_counted_and_
     assert_eq!(counted(&provider, &exporter), BTreeMap::from(expected));
     let warned = r#"message=the provider does not take that many tools provider="chat_completions" left_out=2"#;
     assert_eq!(*warnings.0.lock().unwrap(), [warned, warned]);
+
+    let refused = json!({"error": {"message": "m does not support tools"}});
+    ask(Api::Messages, vec![refused, message(&[])]).await;
+    let left_out = &counted(&provider, &exporter)["coder_aibridged_injected_tools_left_out provider=messages"];
+    assert_eq!(*left_out, 130);
+    let warned = r#"message=the provider refused a request with tools, which it is sent without provider="messages" model="m" status=400"#;
+    assert_eq!(warnings.0.lock().unwrap()[2..], [warned]);
 }

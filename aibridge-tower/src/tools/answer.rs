@@ -25,8 +25,8 @@ pub(super) struct Runner<'t> {
 
 /// Whose model calls.
 pub(super) struct Model<'r> {
-    provider: &'r str,
-    name: &'r str,
+    pub(super) provider: &'r str,
+    pub(super) name: &'r str,
 }
 
 impl<'r> Model<'r> {

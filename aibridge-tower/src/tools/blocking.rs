@@ -164,7 +164,7 @@ fn refused<S, B>(
 }
 
 /// A reply without its coding.
-fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, EncodingError> {
+pub(super) fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, EncodingError> {
     let Some(coding) = headers.get(header::CONTENT_ENCODING) else { return Ok(body) };
     let coding = coding.to_str().map_err(|_| EncodingError::Unknown(String::new()))?;
     encoding::decode(coding, body, LIMIT)

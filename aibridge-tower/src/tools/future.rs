@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::{
     ResponseBody,
     blocking::{First, LIMIT, first, not_as_received, rounds, too_large},
+    refused::{is_final, refused},
     service::Shared,
     turn::Turn,
 };
@@ -118,7 +119,7 @@ where
     let turn = shared
         .settings
         .prepare(actor, &mut request, &toolbox)
-        .map(|names| Box::new(Turn::new(shared, actor, toolbox, names, &request)));
+        .map(|(names, plain)| Box::new(Turn::new(shared, actor, toolbox, names, plain, &request)));
     State::Calling { call: inner.call(request), turn }
 }
 
@@ -143,9 +144,13 @@ where
                 }
                 StateProj::Calling { call, turn } => {
                     let response = ready!(call.poll(cx))?;
-                    let Some(mut turn) = turn.take().filter(|_| response.status().is_success()) else {
+                    let Some(mut turn) = turn.take().filter(|_| !is_final(&response)) else {
                         return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                     };
+                    if !response.status().is_success() {
+                        state.set(State::Rounds { work: Box::pin(refused(turn, response)) });
+                        continue;
+                    }
                     let decoder = match coding(response.headers()) {
                         Coding::Unreadable => return Poll::Ready(Ok(response.map(ResponseBody::inner))),
                         Coding::Coded(decoder) => Some(decoder),

@@ -35,8 +35,8 @@ impl Head {
         }
     }
 
-    /// The request of a further round: the same with another body.
-    pub(super) fn request(&self, body: AiBody) -> Request<AiBody> {
+    /// The same request with another body.
+    pub(super) fn again(&self, body: AiBody) -> Request<AiBody> {
         let mut request = Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
@@ -44,12 +44,18 @@ impl Head {
         *request.extensions_mut() = self.extensions.clone();
         let headers = request.headers_mut();
         *headers = read(&self.headers);
-        // A round that answers tools is the agent's and not the person's: GitHub Copilot bills those.
-        if let Some(initiator) = headers.get_mut("x-initiator") {
-            *initiator = HeaderValue::from_static("agent");
-        }
         // It is a request of its own: whoever goes by this would give it the reply of the first.
         headers.remove("idempotency-key");
+        request
+    }
+
+    /// The request of a further round.
+    pub(super) fn request(&self, body: AiBody) -> Request<AiBody> {
+        let mut request = self.again(body);
+        // It answers tools, so that it is the agent's and not the person's: GitHub Copilot bills those.
+        if let Some(initiator) = request.headers_mut().get_mut("x-initiator") {
+            *initiator = HeaderValue::from_static("agent");
+        }
         request
     }
 }

@@ -17,7 +17,9 @@ impl Metrics {
                 .build(),
             left_out: meter
                 .u64_counter("coder_aibridged_injected_tools_left_out")
-                .with_description("Tools that were not given to a request, because its provider takes only so many.")
+                .with_description(
+                    "Tools that were not given to a request, because its provider takes only so many, or refused them.",
+                )
                 .build(),
         }
     }
@@ -35,7 +37,7 @@ impl Metrics {
         );
     }
 
-    /// The provider takes only so many tools.
+    /// The provider takes only so many tools, or none.
     pub(super) fn left_out(&self, provider: &str, tools: usize) {
         self.left_out.add(tools as u64, &[KeyValue::new("provider", provider.to_owned())]);
     }

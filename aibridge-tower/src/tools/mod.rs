@@ -4,6 +4,9 @@
 //! Where the tools come from is a [`ToolSource`]; [`Mcp`](aibridge_mcp) is the one for MCP servers. Nothing changes for
 //! requests that get no tools: those of actors without any, and those that agents make beside the conversation.
 //!
+//! Not every model takes tools, and no list says which. A first reply that refuses the request in words about tools is not
+//! the client's: the request is sent once more, as the client wrote it.
+//!
 //! A stream flows while rounds go on: only the blocks of injected calls and the seams between rounds are taken out of it. A
 //! reply that holds calls of the client's own, too, ends there; what the client has not seen of it is kept (in memory, for
 //! an hour after its last use) and put back into the conversation when the client returns with its results.
@@ -50,6 +53,7 @@ mod history;
 mod layer;
 mod metrics;
 mod prepare;
+mod refused;
 mod rendered;
 mod round;
 mod service;

@@ -9,10 +9,15 @@ use super::layer::Settings;
 use crate::{ProviderRoute, parse::AiBody};
 
 impl Settings {
-    /// Puts back what the client has not seen of its conversation, then adds tools. Returns the names of those added, or
-    /// `None` if the request gets none.
-    pub(super) fn prepare(&self, actor: Uuid, request: &mut Request<AiBody>, toolbox: &Toolbox) -> Option<Names> {
-        let api = request.body().api();
+    /// Puts back what the client has not seen of its conversation, then adds tools. Returns the names of those added and the
+    /// body as it was, or `None` if the request gets none.
+    pub(super) fn prepare(
+        &self,
+        actor: Uuid,
+        request: &mut Request<AiBody>,
+        toolbox: &Toolbox,
+    ) -> Option<(Names, AiBody)> {
+        let (api, plain) = (request.body().api(), request.body().clone());
         if self.history.has(actor) {
             let restored = request
                 .body()
@@ -36,6 +41,6 @@ impl Settings {
             return None;
         }
         AiBody::inject(request, injected.body, injected.names.clone());
-        Some(injected.names)
+        Some((injected.names, plain))
     }
 }

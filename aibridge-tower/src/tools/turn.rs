@@ -40,6 +40,8 @@ pub(super) struct Turn<S> {
     credential: Option<Credential>,
     head: Head,
     body: AiBody,
+    /// As the client sent it.
+    plain: AiBody,
     rounds: usize,
 }
 
@@ -50,11 +52,12 @@ impl<S> Turn<S> {
         actor: Uuid,
         toolbox: Arc<Toolbox>,
         names: Names,
+        plain: AiBody,
         request: &Request<AiBody>,
     ) -> Turn<S> {
         let (head, body) = (Head::of(request), request.body().clone());
         let exchange = Exchange::new(body.api(), names);
-        Turn { shared, exchange, actor, toolbox, interception: None, credential: None, head, body, rounds: 0 }
+        Turn { shared, exchange, actor, toolbox, interception: None, credential: None, head, body, plain, rounds: 0 }
     }
 
     /// A service for a further round.
@@ -87,6 +90,14 @@ impl<S> Turn<S> {
         if let Some(interception) = &self.interception {
             interception.refused(outcome, refusal);
         }
+    }
+
+    /// The provider has refused the request with our tools in it.
+    pub(super) fn tools_refused(&self, status: u16) {
+        let Model { provider, name: model } = Model::of(&self.head, &self.body);
+        tracing::warn!(provider, model, status, "the provider refused a request with tools, which it is sent without");
+        let tools = self.body.injected().map_or(0, Names::len);
+        self.shared.settings.metrics.left_out(provider, tools);
     }
 
     /// Ends a stream with an error of the gateway's.
@@ -172,17 +183,32 @@ impl<S> Turn<S> {
     pub(super) fn next(&mut self, answers: &[Answer]) -> Option<Request<AiBody>> {
         let sent = self.sent()?;
         let bytes = self.exchange.next_request(&sent, answers);
-        let mut request = self.head.request(self.body.clone());
+        let mut request = self.follows(self.head.request(self.body.clone()));
+        AiBody::edit(&mut request, bytes);
+        // What is kept is what was sent: a further round continues it.
+        self.body = request.body().clone();
+        Some(request)
+    }
+
+    /// The first round's request as the client sent it, without our tools.
+    pub(super) fn without_tools(&self) -> Request<AiBody> {
+        let mut request = self.follows(self.head.again(self.plain.clone()));
+        // In plain, because the head is that of a body in plain.
+        if let Some(document) = self.plain.outgoing() {
+            AiBody::edit(&mut request, document.bytes().clone());
+        }
+        request
+    }
+
+    /// `request` as one that follows the one before: it goes on with its record, and with its credential.
+    fn follows(&self, mut request: Request<AiBody>) -> Request<AiBody> {
         if let Some(interception) = &self.interception {
             request.extensions_mut().insert(interception.clone());
         }
         if let Some(credential) = &self.credential {
             request.extensions_mut().insert(credential.clone());
         }
-        AiBody::edit(&mut request, bytes);
-        // What is kept is what was sent: a further round continues it.
-        self.body = request.body().clone();
-        Some(request)
+        request
     }
 
     /// The end of a turn in which the client has calls of its own to run.

@@ -12,6 +12,7 @@ mod live;
 mod mixed;
 mod prefix;
 mod read;
+mod refused;
 mod requests;
 mod servers;
 mod source;
