@@ -9,15 +9,13 @@ use crate::Limits;
 pub(crate) struct Backoff {
     pause: Duration,
     until: Option<Instant>,
-    /// Somebody tries it again.
-    claimed: bool,
 }
 
 impl Backoff {
-    /// It has failed. What fails while it is left alone had been under way before, and tells nothing new, unless it is the
-    /// try that was claimed.
-    pub(crate) fn fail(&mut self, now: Instant, limits: &Limits) {
-        if !std::mem::take(&mut self.claimed) && self.until.is_some_and(|until| now < until) {
+    /// It has failed. What fails while it is left alone had been under way before, and tells nothing new, unless it was
+    /// `claimed`.
+    pub(crate) fn fail(&mut self, now: Instant, limits: &Limits, claimed: bool) {
+        if !claimed && self.until.is_some_and(|until| now < until) {
             return;
         }
         self.pause = (self.pause * 2).clamp(limits.retry_first, limits.retry_longest.max(limits.retry_first));
@@ -34,16 +32,13 @@ impl Backoff {
         let due = self.until.is_some_and(|until| until <= now);
         if due {
             self.until = Some(now + jittered(self.pause));
-            self.claimed = true;
         }
         due
     }
 
-    /// Who claimed it, if somebody did, has not tried.
+    /// Who claimed it has not tried.
     pub(crate) fn release(&mut self, now: Instant) {
-        if std::mem::take(&mut self.claimed) {
-            self.until = Some(now);
-        }
+        self.until = self.until.map(|until| until.min(now));
     }
 }
 
@@ -62,18 +57,16 @@ mod tests {
         let mut backoff = Backoff::default();
         assert!(!backoff.is_failing() && !backoff.claim(Instant::now()));
         for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
-            backoff.fail(Instant::now(), &limits);
-            backoff.fail(Instant::now(), &limits);
+            // By who claimed it, after whom it is left alone; then by who had begun before.
+            backoff.fail(Instant::now(), &limits, true);
+            backoff.fail(Instant::now(), &limits, false);
             assert!(backoff.is_failing());
-            // Who has not claimed it has nothing to release.
-            backoff.release(Instant::now());
             assert!(!backoff.claim(Instant::now() + Duration::from_secs(pause).mul_f64(0.74)));
             tokio::time::advance(Duration::from_secs(pause)).await;
             assert!(backoff.claim(Instant::now()), "after {pause} s");
             assert!(!backoff.claim(Instant::now()), "claimed");
             backoff.release(Instant::now());
             assert!(backoff.claim(Instant::now()), "released");
-            // Most of what fails does so at once.
         }
     }
 }

@@ -99,10 +99,8 @@ impl Failure {
                 StreamableHttpError::SessionExpired => Failure::Forgotten,
                 StreamableHttpError::TransportChannelClosed
                 | StreamableHttpError::UnexpectedEndOfStream
-                | StreamableHttpError::SessionRecoveryTimeout
                 | StreamableHttpError::Io(_)
                 | StreamableHttpError::Sse(_) => Failure::Closed,
-                StreamableHttpError::ReinitializationFailed(error) => Failure::of_rpc(error),
                 _ => Failure::Protocol,
             };
         }

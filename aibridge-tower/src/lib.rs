@@ -20,12 +20,12 @@
 //! | [`Route`](route::Route) | finds the provider instance | | [`ProviderRoute`], also to the response; the absolute URI |
 //! | [`Passthrough`](passthrough::Passthrough) | sends what is only proxied elsewhere | `ProviderRoute` | there, [`RequestBody`](passthrough::RequestBody) |
 //! | [`Parse`](parse::Parse) | buffers and reads the body | `ProviderRoute` | [`AiBody`](parse::AiBody) |
-//! | [`Tools`](tools::Tools) | gives MCP tools and runs them | `Actor`, `ProviderRoute`, `AiBody` | tools to the body |
+//! | [`Tools`](tools::Tools) | gives MCP tools and runs them | `Actor`, `ProviderRoute`, `AiBody` | tools to the body; [`Credential`] to further rounds |
 //! | [`Record`](record::Record) | records an interception | `Actor`, `ProviderRoute`, `AiBody` | [`Interception`](record::Interception), to the response |
 //! | [`ActorHeaders`](actor_headers::ActorHeaders) | tells the provider who is asking | `Actor` | headers |
 //! | [`Models`](models::Models) | refuses models that are not allowed | `ProviderRoute`, `AiBody` | |
 //! | [`Breaker`](breaker::Breaker) | leaves a provider alone that keeps failing | `ProviderRoute`, `AiBody` | |
-//! | [`Keys`](keys::Keys) | adds the provider's credential, tries the next | `ProviderRoute`, `Byok` | the header; [`Credential`], also to the response |
+//! | [`Keys`](keys::Keys) | adds the provider's credential, tries the next | `ProviderRoute`, `Byok`, `Credential` of a round before | the header; [`Credential`], also to the response |
 //! | [`Bedrock`](bedrock::Bedrock) | translates for Amazon Bedrock, and signs | `ProviderRoute`, [`Credential`], `Byok` | the signature |
 //! | [`Dump`](dump::Dump) | writes what is sent and what comes back into files | `ProviderRoute` | |
 //! | [`Upstream`](upstream::Upstream) | asks the provider | the absolute URI | |

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout};
 
-use super::slot::{Slot, State};
+use super::slot::{Claim, Slot, State};
 use crate::{
     Credentials, CredentialsError, Token,
     backoff::Backoff,
@@ -23,8 +23,8 @@ enum Found {
 
 impl Slot {
     /// Makes the attempt that has been noted in the state.
-    pub(super) fn start(self: &Arc<Slot>) {
-        let ending = Ending(Some(self.clone()));
+    pub(super) fn start(self: &Arc<Slot>, claim: Claim) {
+        let mut ending = Ending { slot: Some(self.clone()), claim };
         let slot = self.clone();
         self.context.runtime.spawn(async move {
             let limit = slot.context.limits.cold_start;
@@ -32,7 +32,7 @@ impl Slot {
             let found = match timeout(limit, &mut finding).await {
                 Ok(found) => found,
                 Err(_) => {
-                    slot.failed(&Failure::Timeout, "MCP server is slow, its tools come later");
+                    slot.failed(&Failure::Timeout, &mut ending.claim, "MCP server is slow, its tools come later");
                     timeout(limit, finding).await.unwrap_or(Found::Failed(Failure::Timeout))
                 }
             };
@@ -90,23 +90,31 @@ impl Slot {
     }
 
     async fn open(&self, token: Option<&Token>) -> Result<Arc<Session>, Failure> {
-        session::open(&self.context, &self.server, token, self.keeping.clone()).await
+        let open = || session::open(&self.context, &self.server, token, self.keeping.clone());
+        match open().await {
+            // Before it was asked for its tools.
+            Err(Failure::Forgotten) => open().await,
+            opened => opened,
+        }
     }
 
     /// Ends the attempt.
-    fn found(&self, found: Found) {
+    fn found(&self, found: Found, mut claim: Claim) {
         let now = Instant::now();
+        let claimed_trouble = claim == Claim::Trouble;
         match &found {
             Found::Session(_) => {
                 self.server.works();
                 self.context.metrics.connected(&self.server.config.id);
             }
-            Found::Failed(failure) => self.failed(failure, "MCP server cannot be used, its tools are left out"),
+            Found::Failed(failure) => {
+                self.failed(failure, &mut claim, "MCP server cannot be used, its tools are left out");
+            }
             Found::Hopeless(_) => self.warn_of_hopeless(),
             Found::Same | Found::NotLinked => {}
         }
-        // If it was on this attempt to see whether the server is back, and it has not seen, it is now on the next.
-        if !matches!(&found, Found::Failed(failure) if self.is_outage(failure)) {
+        // It was on this attempt to see whether the server is back, and it has not seen: it is now on the next.
+        if claim == Claim::Outage {
             self.server.outage().release(now);
         }
         let mut replaced = None;
@@ -138,7 +146,7 @@ impl Slot {
                         _ => replaced = state.session.take(),
                     }
                     if !self.is_outage(&failure) {
-                        state.trouble.fail(now, &self.context.limits);
+                        state.trouble.fail(now, &self.context.limits, claimed_trouble);
                     }
                     state.failure = Some(failure);
                 }
@@ -148,9 +156,10 @@ impl Slot {
         drop(replaced);
     }
 
-    fn failed(&self, failure: &Failure, message: &'static str) {
+    fn failed(&self, failure: &Failure, claim: &mut Claim, message: &'static str) {
         if self.is_outage(failure) {
-            self.server.outage().fail(Instant::now(), &self.context.limits);
+            let claimed = std::mem::replace(claim, Claim::Nothing) == Claim::Outage;
+            self.server.outage().fail(Instant::now(), &self.context.limits, claimed);
         }
         self.warn(failure, message);
     }
@@ -171,20 +180,23 @@ impl Slot {
 }
 
 /// Ends an attempt that does not come to an end itself, because it panics or its runtime goes away: nobody shall wait for it.
-struct Ending(Option<Arc<Slot>>);
+struct Ending {
+    slot: Option<Arc<Slot>>,
+    claim: Claim,
+}
 
 impl Ending {
     fn with(mut self, found: Found) {
-        if let Some(slot) = self.0.take() {
-            slot.found(found);
+        if let Some(slot) = self.slot.take() {
+            slot.found(found, self.claim);
         }
     }
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        if let Some(slot) = &self.0 {
-            slot.found(Found::Failed(Failure::Stopped));
+        if let Some(slot) = &self.slot {
+            slot.found(Found::Failed(Failure::Stopped), self.claim);
         }
     }
 }

@@ -46,6 +46,16 @@ pub(super) struct Attempt {
     awaited: bool,
 }
 
+/// What an attempt finds out for others, who wait for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    Nothing,
+    /// Whether the actor can use the server again.
+    Trouble,
+    /// Whether the server is back.
+    Outage,
+}
+
 /// What can be seen of a slot without waiting.
 pub(super) enum Sight {
     /// What the server lists, or that it has no tools for the actor now.
@@ -63,18 +73,21 @@ impl Slot {
     pub(super) fn look(self: &Arc<Slot>) -> Sight {
         let now = Instant::now();
         let mut seen = Sight::Known(None);
-        let mut start = false;
+        let mut start = None;
         self.state.send_if_modified(|state| {
-            let mut begin = |state: &mut State, awaited| {
-                start = true;
+            let mut begin = |state: &mut State, awaited, claim| {
+                start = Some(claim);
                 state.attempt = Some(Attempt { since: now, awaited });
             };
             let fresh = self.is_fresh(state, now);
             if let Some(session) = &state.session {
                 seen = Sight::Known(Some(session.listing()));
                 let open = session.is_open();
-                if !(fresh && open) && state.attempt.is_none() && (open || self.may_try(state, now)) {
-                    begin(state, false);
+                if !(fresh && open)
+                    && state.attempt.is_none()
+                    && let Some(claim) = self.may_look(open, state, now)
+                {
+                    begin(state, false, claim);
                 }
             } else if let Some(attempt) = state.attempt {
                 let until = attempt.since + self.context.limits.cold_start;
@@ -84,17 +97,17 @@ impl Slot {
             } else if fresh {
                 // Not linked, or not accepted.
             } else if state.trouble.is_failing() || self.server.outage().is_failing() {
-                if self.may_try(state, now) {
-                    begin(state, false);
+                if let Some(claim) = self.may_try(state, now) {
+                    begin(state, false, claim);
                 }
             } else {
-                begin(state, true);
+                begin(state, true, Claim::Nothing);
                 seen = Sight::Wait(now + self.context.limits.cold_start);
             }
             false
         });
-        if start {
-            self.start();
+        if let Some(claim) = start {
+            self.start(claim);
         }
         seen
     }
@@ -117,7 +130,7 @@ impl Slot {
             changes.mark_unchanged();
             let now = Instant::now();
             let mut answer = None;
-            let mut start = false;
+            let mut start = None;
             self.state.send_if_modified(|state| {
                 let fresh = tried || self.is_fresh(state, now);
                 let open = state.session.clone().filter(|session| session.is_open());
@@ -127,20 +140,21 @@ impl Slot {
                     // To be waited for.
                 } else if state.session.is_none() && fresh {
                     answer = Some(Err(state.failure.clone().unwrap_or(Failure::NotLinked)));
-                } else if !tried && (open.is_some() || self.may_try(state, now)) {
-                    start = true;
-                    state.attempt = Some(Attempt { since: now, awaited: false });
                 } else {
-                    answer = Some(Err(state.failure.clone().unwrap_or(Failure::Unreachable)));
+                    start = if tried { None } else { self.may_look(open.is_some(), state, now) };
+                    match start {
+                        Some(_) => state.attempt = Some(Attempt { since: now, awaited: false }),
+                        None => answer = Some(Err(state.failure.clone().unwrap_or(Failure::Unreachable))),
+                    }
                 }
                 false
             });
             if let Some(answer) = answer {
                 return answer;
             }
-            if start {
+            if let Some(claim) = start {
                 tried = true;
-                self.start();
+                self.start(claim);
             }
             // The sender is in `self`.
             let _ = changes.changed().await;
@@ -185,10 +199,18 @@ impl Slot {
     }
 
     /// Whether nothing has failed, or it is time to try again.
-    fn may_try(&self, state: &mut State, now: Instant) -> bool {
+    fn may_try(&self, state: &mut State, now: Instant) -> Option<Claim> {
         if state.trouble.is_failing() {
-            return state.trouble.claim(now);
+            return state.trouble.claim(now).then_some(Claim::Trouble);
         }
-        self.server.is_down(now).unwrap_or(true)
+        match self.server.is_down(now) {
+            None => Some(Claim::Nothing),
+            Some(claimed) => claimed.then_some(Claim::Outage),
+        }
+    }
+
+    /// The same, but with an open session the credentials may be asked at any time.
+    fn may_look(&self, open: bool, state: &mut State, now: Instant) -> Option<Claim> {
+        if open { Some(Claim::Nothing) } else { self.may_try(state, now) }
     }
 }

@@ -15,7 +15,10 @@ use tokio::{
 };
 
 use super::{Session, connect::Client, listing};
-use crate::mcp::{Context, Keeping, KnownServer};
+use crate::{
+    failure::Failure,
+    mcp::{Context, Keeping, KnownServer},
+};
 
 /// How long closing a session may take: rmcp waits for answers that are being sent, and for the server's to its `DELETE`.
 const CLOSE: Duration = Duration::from_secs(10);
@@ -87,6 +90,9 @@ impl Keeper {
                     }
                 }
                 failed => {
+                    if let (Ok(Err(Failure::Forgotten)), Some(session)) = (&failed, self.session.upgrade()) {
+                        session.retire();
+                    }
                     let reason = failed.map_or("timeout", |failed| failed.map_or_else(|f| f.reason(), |_| ""));
                     tracing::warn!(server = config.id, reason, "tools of MCP server could not be listed again");
                     self.context.metrics.failed(&config.id, reason);

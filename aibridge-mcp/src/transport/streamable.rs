@@ -42,7 +42,7 @@ impl StreamableClient {
         StreamableClient { client, streamed: Arc::default() }
     }
 
-    /// Waits until it is time to ask for an event stream.
+    /// Waits until it is time to ask for an event stream. Those that wait at the same time go at the same time.
     async fn pace(&self) {
         let streamed = || self.streamed.lock().unwrap_or_else(PoisonError::into_inner);
         let last = *streamed();
@@ -51,6 +51,11 @@ impl StreamableClient {
         }
         *streamed() = Some(Instant::now());
     }
+}
+
+/// Whether an error is about the session.
+fn is_of_session(error: &ErrorData) -> bool {
+    error.code != ErrorCode::INTERNAL_ERROR && error.message.to_ascii_lowercase().contains("session")
 }
 
 impl StreamableHttpClient for StreamableClient {
@@ -92,13 +97,13 @@ impl StreamableHttpClient for StreamableClient {
         }
         // An answer that does not say to what: the request was turned away before it was looked at, and without this it
         // would wait for its answer. Within a session that is what servers say that do not know it any more and do not
-        // know about 404 either; but an internal error may be that of the tool, which has been run then.
+        // know about 404 either; but they are only believed if they say so, because a tool may have been run otherwise.
         if let StreamableHttpPostResponse::Json(JsonRpcMessage::Error(error), _) = &mut response
             && let Some(id) = id
             // As text, because some servers answer to "1" what they were asked as 1.
             && error.id.as_ref().map(ToString::to_string) != Some(id.to_string())
         {
-            if in_session && error.error.code != ErrorCode::INTERNAL_ERROR {
+            if in_session && is_of_session(&error.error) {
                 return Err(StreamableHttpError::SessionExpired);
             }
             error.id = Some(id);

@@ -89,7 +89,7 @@ async fn a_server_that_comes_back_is_found_in_the_background() {
 async fn a_server_that_is_back_is_everybody_s_also_if_it_refuses_who_finds_out() {
     let fake = Fake::legacy(&["echo"]).await;
     fake.instead("*", Instead::Status(503));
-    let pause = Duration::from_secs(4);
+    let pause = Duration::from_secs(6);
     let mcp =
         limited([linked("s", &fake, &Tokens::of(&[(ANN, "a"), (BOB, "b")]))], |limits| limits.retry_first = pause);
     assert!(mcp.tools(ANN).await.listed.is_empty());

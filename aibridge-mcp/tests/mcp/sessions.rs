@@ -25,10 +25,23 @@ async fn a_server_that_crashed_may_have_run_the_call_and_is_not_asked_again() {
     let fake = Fake::legacy(&["echo"]).await;
     let mcp = mcp([Server::new("s", fake.url.clone())]);
     mcp.tools(ANN).await;
-    fake.instead("tools/call", Instead::Crash);
-    let outcome = call(&mcp, ANN, "s", "echo").await;
-    assert_eq!(outcome.error.as_deref(), Some("the server answered: Internal server error (error -32603)"));
-    assert_eq!((fake.count("POST tools/call"), fake.count("POST initialize")), (1, 1));
+    for (calls, (code, message)) in
+        [(-32603, "The session crashed"), (-32001, "Request timed out"), (-32602, "What?")].into_iter().enumerate()
+    {
+        fake.instead("tools/call", Instead::Error(code, message));
+        let error = format!("the server answered: {message} (error {code})");
+        assert_eq!(call(&mcp, ANN, "s", "echo").await.error, Some(error));
+        assert_eq!((fake.count("POST tools/call"), fake.count("POST initialize")), (calls + 1, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_forgotten_before_it_is_asked_for_its_tools_is_opened_again_once() {
+    let fake = Fake::legacy(&["echo"]).await;
+    fake.instead("tools/list", Instead::Status(404));
+    let mcp = mcp([Server::new("s", fake.url.clone())]);
+    assert!(mcp.tools(ANN).await.listed.is_empty());
+    assert_eq!((fake.count("POST initialize"), fake.count("POST tools/list")), (2, 2));
 }
 
 #[tokio::test]

@@ -59,7 +59,8 @@ impl RecordLayer {
 
     /// Sends something when a stream has been silent for this time, at least a second: for proxies that close quiet
     /// connections. Messages get an `event: ping`, the others a comment; it stands between two events. While
-    /// [tools](crate::tools) run it is sent as well. Default: off.
+    /// [tools](crate::tools) run it is sent as well, but not while the model writes a call that the client does not see.
+    /// Default: off.
     ///
     /// Compressed streams are left alone.
     #[must_use]

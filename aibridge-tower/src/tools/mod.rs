@@ -11,6 +11,9 @@
 //! reply that holds calls of the client's own, too, ends there; what the client has not seen of it is kept (in memory, for
 //! an hour after its last use) and put back into the conversation when the client returns with its results.
 //!
+//! The request of a further round has the client's head, but for two headers: `idempotency-key` is gone, and `x-initiator` is
+//! `agent`, because GitHub Copilot bills what a user asks.
+//!
 //! It stands outside [`Record`](crate::record), which so sees every round trip with the provider as one interception.
 //! Each injected call is recorded on it, with what came of it. `Record` reads replies, and says as long as that is certain
 //! that no tool is called in them: such a reply, and such events of a stream, pass with a copy at most. Without it they are
@@ -42,7 +45,7 @@
 //!
 //! | needs | adds |
 //! | --- | --- |
-//! | [`Actor`](crate::auth::Actor), [`ProviderRoute`](crate::ProviderRoute), [`AiBody`](crate::parse::AiBody); [`Interception`](crate::record::Interception) in the response, for records | tools to the body; to the requests of further rounds the `Interception` |
+//! | [`Actor`](crate::auth::Actor), [`ProviderRoute`](crate::ProviderRoute), [`AiBody`](crate::parse::AiBody); [`Interception`](crate::record::Interception) in the response, for records, and [`Credential`](crate::Credential) | tools to the body; to the requests of further rounds the `Interception` and the `Credential` |
 
 mod answer;
 mod blocking;

@@ -31,7 +31,11 @@ impl Settings {
         if toolset.is_empty() {
             return None;
         }
-        let injected = tools::inject(api, &*request.body().outgoing()?, request.body().facts(), &toolset)?;
+        let facts = request.body().facts();
+        let Some(injected) = tools::inject(api, &*request.body().outgoing()?, facts, &toolset) else {
+            tracing::debug!(model = facts.model, "a request is of a kind, or for a model, that gets no tools");
+            return None;
+        };
         if injected.left_out > 0 {
             let provider = request.extensions().get::<ProviderRoute>().map_or("", |route| &route.instance.name);
             tracing::warn!(provider, left_out = injected.left_out, "the provider does not take that many tools");

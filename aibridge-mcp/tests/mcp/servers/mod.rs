@@ -85,8 +85,8 @@ pub enum Instead {
     Large(usize),
     /// An error of the protocol that quotes the request: its token and its arguments.
     Quote,
-    /// An internal error, of who knows what.
-    Crash,
+    /// An error that does not say of which request.
+    Error(i32, &'static str),
     /// Events, and then the end.
     Events(&'static str),
     /// Until the gate is open; then the server answers.
@@ -238,8 +238,8 @@ async fn guard(State(inner): State<Arc<Inner>>, request: Request, next: Next) ->
             let error = json!({"code": -32602, "message": quote});
             return axum::Json(json!({"jsonrpc": "2.0", "id": message["id"], "error": error})).into_response();
         }
-        Some(Instead::Crash) => {
-            let error = json!({"code": -32603, "message": "Internal server error"});
+        Some(Instead::Error(code, message)) => {
+            let error = json!({"code": code, "message": message});
             let body = axum::Json(json!({"jsonrpc": "2.0", "error": error, "id": null}));
             return (StatusCode::INTERNAL_SERVER_ERROR, body).into_response();
         }

@@ -50,7 +50,8 @@ fn is_same(a: Value<'_>, b: Value<'_>) -> bool {
     let function = |call: Value<'_>, key: &str, input: &str| {
         let function = call.get(key)?;
         let name = function.get("name")?.as_str()?.into_owned();
-        let arguments = match &*function.get(input)?.as_str()? {
+        let text = function.get(input).filter(|value| !value.is_null());
+        let arguments = match &*text.map_or(Some("".into()), Value::as_str)? {
             // As providers are sent it.
             "" if input == "arguments" => Tree::Object(Map::new()),
             text => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
