@@ -330,6 +330,18 @@ async fn what_cannot_be_revoked_is_unlinked_all_the_same() {
     assert_eq!((gateway.token(user).await, provider.revoked().len()), (None, 2));
 }
 
+#[tokio::test]
+async fn what_is_void_already_is_revoked() {
+    for code in ["token_revoked", "token_expired", "account_inactive"] {
+        let provider = Provider::start().await;
+        let gateway = Gateway::new(&provider).await;
+        let (_, mut browser) = gateway.linked().await;
+        provider.behave(Behaviour::RefusingAs200(code));
+        browser.post("/external-auth/app/unlink", &[]).await;
+        assert!(browser.get("/external-auth").await.text.contains("and its token revoked"), "{code}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_session_ends_with_its_token() {
     let provider = Provider::start().await;

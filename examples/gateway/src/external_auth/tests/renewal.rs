@@ -236,6 +236,24 @@ async fn a_token_is_not_condemned_while_its_issuer_cannot_be_asked() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_says_nothing_of_the_token_does_not_condemn_it() {
+    for (status, condemned) in
+        [(302, false), (307, false), (408, false), (425, false), (429, false), (503, false), (401, true), (404, true)]
+    {
+        let provider = Provider::start().await;
+        let validate_url = Some(provider.url(&format!("/validate/{status}")));
+        let odd = config::Application { validate_url, ..application(&provider) };
+        let gateway = Gateway::at("http://gateway.test:3000/", odd).await;
+        let (user, _) = gateway.signed_in("ali").await;
+        let tokens = Tokens { access: "a".into(), refresh: None, expires_at: None };
+        gateway.links.put(user, "app", &tokens).await.expect("written");
+        let refreshed = gateway.links.refresh(user, "app", &tokens.access).await;
+        assert_eq!(refreshed.is_err(), !condemned, "{status}");
+        assert_eq!(gateway.failure(user).await.is_some(), condemned, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_bought_for_a_link_that_is_gone_is_given_back() {
     let provider = Provider::start().await;
     let gateway = Gateway::new(&provider).await;
