@@ -4,14 +4,14 @@ use secrecy::SecretString;
 use super::*;
 
 /// A linked user whose token is about to expire.
-async fn expiring(provider: &Provider, gateway: &Gateway) -> (Uuid, Browser) {
+pub(super) async fn expiring(provider: &Provider, gateway: &Gateway) -> (Uuid, Browser) {
     provider.issue(Some(30), true);
     let linked = gateway.linked().await;
     provider.issue(Some(3600), true);
     linked
 }
 
-fn renewals(provider: &Provider) -> usize {
+pub(super) fn renewals(provider: &Provider) -> usize {
     provider.grants().iter().filter(|grant| *grant == "refresh_token").count()
 }
 
@@ -105,25 +105,6 @@ async fn a_caller_that_leaves_takes_no_refresh_token_along() {
     let token = gateway.token(user).await.expect("renewed");
     assert!(provider.accepts(&token));
     assert_eq!((renewals(&provider), gateway.stored(user).await.access.expose_secret()), (1, token.as_str()));
-}
-
-#[tokio::test]
-async fn the_end_of_the_host_waits_for_what_is_being_bought() {
-    let provider = Provider::start().await;
-    let gateway = Gateway::new(&provider).await;
-    let (user, _) = expiring(&provider, &gateway).await;
-    let before = gateway.stored(user).await.access;
-    provider.shut();
-    tokio::select! {
-        _ = gateway.token(user) => panic!("the gate is shut"),
-        () = provider.asked(2) => {}
-    }
-    let open = async {
-        tokio::task::yield_now().await;
-        provider.open();
-    };
-    futures::join!(gateway.links.settle(), open);
-    assert_ne!(gateway.stored(user).await.access.expose_secret(), before.expose_secret());
 }
 
 #[tokio::test]
@@ -286,12 +267,8 @@ async fn who_leaves_while_unlinking_has_unlinked() {
         () = tokio::task::yield_now() => {}
     }
     provider.open();
-    let given_back = async {
-        while provider.revoked().is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(5), given_back).await.expect("it goes on without the caller");
+    // It goes on without the caller.
+    soon(provider.returned(1)).await;
     assert_eq!(gateway.token(user).await, None);
 }
 
