@@ -54,6 +54,9 @@ pub(super) struct Departure {
     pub(super) verifier: PkceCodeVerifier,
 }
 
+/// What Slack says of tokens that are void: <https://docs.slack.dev/reference/methods/auth.revoke>.
+const VOID: [&str; 3] = ["token_revoked", "token_expired", "account_inactive"];
+
 /// What Slack answers, with 200 in any case.
 #[derive(Deserialize)]
 struct Said {
@@ -164,9 +167,7 @@ impl Application {
             StatusCode::UNAUTHORIZED => Ok(Some(false)),
             // GitHub says it of tokens that are void, and to callers that ask too often.
             StatusCode::FORBIDDEN if !limited => Ok(Some(false)),
-            status if limited || status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
-                Err(CallError(format!("it answered {status}")))
-            }
+            status if limited || is_of_the_moment(status) => Err(CallError(format!("it answered {status}"))),
             _ => Ok(None),
         }
     }
@@ -207,7 +208,9 @@ impl Application {
             status => return Err(format!("it answered {status}")),
         }
         match serde_json::from_slice(&body(answer).await.unwrap_or_default()) {
-            Ok(Said { ok: false, error }) => Err(format!("it answered {}", code(&error))),
+            Ok(Said { ok: false, error }) if !VOID.contains(&error.as_str()) => {
+                Err(format!("it answered {}", code(&error)))
+            }
             _ => Ok(true),
         }
     }
@@ -218,6 +221,13 @@ pub(crate) fn callback(access_url: &Url, id: &str) -> Url {
     let mut url = access_url.clone();
     url.set_path(&format!("{}/external-auth/{id}/callback", access_url.path().trim_end_matches('/')));
     url
+}
+
+/// Whether it says nothing of what was asked: somebody else answered, such as a page to sign in at or for maintenance, or the
+/// provider cannot now.
+fn is_of_the_moment(status: StatusCode) -> bool {
+    const LATER: [StatusCode; 3] = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+    status.is_redirection() || status.is_server_error() || LATER.contains(&status)
 }
 
 fn bearer(secret: &str) -> Option<HeaderValue> {

@@ -48,14 +48,14 @@ impl TryFrom<Answer> for Granted {
 }
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    let seconds = match Value::deserialize(deserializer)? {
-        Value::Number(number) => number.as_u64().or_else(|| {
-            let seconds = Duration::try_from_secs_f64(number.as_f64()?).ok()?;
-            Some(seconds.as_secs())
-        }),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
+    let text = match Value::deserialize(deserializer)? {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text,
+        _ => return Ok(None),
     };
+    let text = text.trim();
+    let decimal = || Duration::try_from_secs_f64(text.parse().ok()?).ok();
+    let seconds = text.parse().ok().or_else(|| decimal().map(|seconds| seconds.as_secs()));
     Ok(seconds.filter(|&seconds| seconds > 0))
 }
 
@@ -168,11 +168,25 @@ mod tests {
         assert!(
             lifetime(r#"{"access_token":"a","expires_in":3600}"#).is_some_and(|left| (3590..=3600).contains(&left))
         );
-        for hour in ["\"3600\"", "3600.0", "3.6e3"] {
+        for hour in ["\"3600\"", "3600.0", "3.6e3", "\"3599.9\"", "\" 3600.0 \"", "\"3.6e3\""] {
             let json = format!(r#"{{"access_token":"a","expires_in":{hour}}}"#);
             assert!(lifetime(&json).is_some_and(|left| (3590..=3600).contains(&left)), "{hour}");
         }
-        for never in ["0", "null", "\"\"", "-1", "1e300", "18446744073709551615", "[]"] {
+        for never in [
+            "0",
+            "null",
+            "\"\"",
+            "-1",
+            "1e300",
+            "18446744073709551615",
+            "[]",
+            "\"0\"",
+            "\"-1\"",
+            "\"1e300\"",
+            "\"inf\"",
+            "\"NaN\"",
+            "\"never\"",
+        ] {
             assert_eq!(lifetime(&format!(r#"{{"access_token":"a","expires_in":{never}}}"#)), None, "{never}");
         }
     }

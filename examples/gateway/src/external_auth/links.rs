@@ -16,13 +16,12 @@ use aibridge_store::{
 use chrono::{TimeDelta, Utc};
 use futures::{
     FutureExt,
-    future::{BoxFuture, Shared},
+    future::{self, BoxFuture, Shared},
 };
 use secrecy::{ExposeSecret, SecretString};
-use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::{application::Application, call::CallError, grant::GrantError};
+use super::{application::Application, call::CallError, grant::GrantError, tasks::Tasks};
 
 /// How long before it expires a token is renewed, in seconds.
 const EARLY: TimeDelta = TimeDelta::seconds(60);
@@ -37,9 +36,9 @@ struct Inner {
     keys: Keyring,
     /// Renewals under way: callers that need the same wait for it together.
     renewals: Mutex<HashMap<(Uuid, String), Renewal>>,
-    /// Where renewals run. A caller that goes away must not take one along: the old refresh token may be spent, and the
-    /// new one not yet written.
-    runtime: Handle,
+    /// What a caller that goes away must not take along, renewals among it: the old refresh token may be spent, and the new
+    /// one not yet written.
+    tasks: Tasks,
 }
 
 type Renewal = Shared<BoxFuture<'static, Result<Option<SecretString>, LinkError>>>;
@@ -53,7 +52,7 @@ pub(crate) enum LinkError {
     /// The provider issued none.
     #[error(transparent)]
     Grant(#[from] GrantError),
-    /// The renewal did not come to an end.
+    /// The renewal did not come to an end, or was not begun because the host comes to its own.
     #[error("the token's renewal was interrupted")]
     Interrupted,
 }
@@ -61,8 +60,7 @@ pub(crate) enum LinkError {
 impl Links {
     /// Renewals run on the runtime this is called on.
     pub(super) fn new(applications: Vec<Arc<Application>>, store: Sqlite, keys: Keyring) -> Links {
-        let runtime = Handle::current();
-        Links(Arc::new(Inner { applications, store, keys, renewals: Mutex::default(), runtime }))
+        Links(Arc::new(Inner { applications, store, keys, renewals: Mutex::default(), tasks: Tasks::new() }))
     }
 
     /// The applications, in the order of the configuration.
@@ -116,12 +114,12 @@ impl Links {
         unlinked.unwrap_or_else(|| Err(AccountsError("unlinking was interrupted".to_owned())))
     }
 
-    /// Brings `task` to its end also if the caller goes away. `None` when it has none.
+    /// Brings `task` to its end also if the caller goes away. `None` when it has none, or may not begin any more.
     pub(super) async fn to_the_end<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
-        self.0.runtime.spawn(task).await.ok()
+        self.0.tasks.begin(task)?.await.ok()
     }
 
     async fn give_back(&self, user: Uuid, id: &str) -> Result<(bool, Result<bool, String>), AccountsError> {
@@ -162,7 +160,7 @@ impl Links {
         self.renewal(user, application, Some(used)).await
     }
 
-    /// The renewal that is under way, or a new one.
+    /// The renewal that is under way, or a new one. At the host's end there is none: nobody could write what it brings.
     fn renewal(&self, user: Uuid, application: &Arc<Application>, refused: Option<&SecretString>) -> Renewal {
         let key = (user, application.config.id.clone());
         let mut running = self.running();
@@ -171,20 +169,22 @@ impl Links {
         }
         let (links, application, refused) = (self.clone(), application.clone(), refused.cloned());
         let done = key.clone();
-        let task = self.0.runtime.spawn(async move {
+        let task = self.0.tasks.begin(async move {
             // Also when it panics or its runtime ends.
             let _entry = Entry { links: &links, key: done };
             links.renew(user, &application, refused.as_ref()).await
         });
+        let Some(task) = task else { return future::ready(Err(LinkError::Interrupted)).boxed().shared() };
         let renewal: Renewal = async { task.await.unwrap_or(Err(LinkError::Interrupted)) }.boxed().shared();
         running.insert(key, renewal.clone());
         renewal
     }
 
-    /// Waits for the renewals under way. For the end of the host: a refresh token may be spent, and the next not yet written.
+    /// Waits for what is under way: renewals, links and what is given back; and lets nothing more begin. For the end of the
+    /// host, before the store is closed: a refresh token or a code may be spent, and what was bought not yet written. Takes
+    /// no longer than the few calls to a provider that are left, each of which has its time limit.
     pub(crate) async fn settle(&self) {
-        let running: Vec<Renewal> = self.running().values().cloned().collect();
-        futures::future::join_all(running).await;
+        self.0.tasks.finish().await;
     }
 
     pub(super) fn running(&self) -> std::sync::MutexGuard<'_, HashMap<(Uuid, String), Renewal>> {

@@ -12,6 +12,7 @@ mod links;
 mod page;
 mod routes;
 mod session;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod visitor;

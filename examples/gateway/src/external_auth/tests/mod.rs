@@ -1,12 +1,13 @@
 //! The whole way, with a browser and a provider of the tests' own.
 
 mod browser;
+mod end;
 mod pages;
 mod provider;
 mod renewal;
 mod tools;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use aibridge_mcp::ToolRules;
 use aibridge_providers::provider::Secret;
@@ -29,6 +30,14 @@ use crate::{
 };
 use browser::Browser;
 use provider::{Behaviour, CLIENT_ID, CLIENT_SECRET, Provider};
+
+/// How long a test waits for what has to happen.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Waits for what has to happen.
+async fn soon<T>(event: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LIMIT, event).await.expect("it happens")
+}
 
 /// A gateway's part in it: users, and one application, `app`.
 struct Gateway {

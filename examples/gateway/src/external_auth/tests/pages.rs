@@ -140,12 +140,9 @@ async fn who_leaves_while_linking_has_linked() {
     // The page is loaded again, and the code is spent.
     assert_eq!(browser.get(&back).await.status, 400);
     provider.open();
-    let linked = async {
-        while gateway.token(user).await.is_none() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(5), linked).await.expect("it goes on without the browser");
+    // It goes on without the browser.
+    soon(gateway.links.settle()).await;
+    assert!(gateway.token(user).await.is_some());
 }
 
 #[tokio::test]
@@ -328,6 +325,18 @@ async fn what_cannot_be_revoked_is_unlinked_all_the_same() {
     browser.post("/external-auth/app/unlink", &[]).await;
     assert!(browser.get("/external-auth").await.text.contains("is unlinked. Its settings"));
     assert_eq!((gateway.token(user).await, provider.revoked().len()), (None, 2));
+}
+
+#[tokio::test]
+async fn what_is_void_already_is_revoked() {
+    for code in ["token_revoked", "token_expired", "account_inactive"] {
+        let provider = Provider::start().await;
+        let gateway = Gateway::new(&provider).await;
+        let (_, mut browser) = gateway.linked().await;
+        provider.behave(Behaviour::RefusingAs200(code));
+        browser.post("/external-auth/app/unlink", &[]).await;
+        assert!(browser.get("/external-auth").await.text.contains("and its token revoked"), "{code}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

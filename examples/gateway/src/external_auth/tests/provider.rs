@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Query, State},
+    extract::{Path, Query, State},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -69,6 +69,8 @@ pub(super) struct Provider {
     gate: watch::Sender<bool>,
     /// How many grants were asked for.
     asked: watch::Sender<usize>,
+    /// How many tokens were given back.
+    returned: watch::Sender<usize>,
 }
 
 impl Provider {
@@ -82,12 +84,17 @@ impl Provider {
             inner: Arc::new(Mutex::new(inner)),
             gate: watch::Sender::new(true),
             asked: watch::Sender::new(0),
+            returned: watch::Sender::new(0),
         };
         let routes = Router::new()
             .route("/authorize", get(authorize))
             .route("/token", post(token))
             .route("/revoke", post(revoke))
             .route("/validate", get(validate))
+            .route(
+                "/validate/{status}",
+                get(async |Path(status): Path<u16>| StatusCode::from_u16(status).expect("one")),
+            )
             .route("/api/v2/users/me", get(me))
             .route("/api/experimental/mcp/http", post(mcp))
             .route("/mcp", post(mcp).delete(|| async { StatusCode::OK }))
@@ -129,6 +136,11 @@ impl Provider {
     /// Waits until so many grants were asked for.
     pub(super) async fn asked(&self, count: usize) {
         self.asked.subscribe().wait_for(|asked| *asked >= count).await.expect("it lives");
+    }
+
+    /// Waits until so many tokens were given back.
+    pub(super) async fn returned(&self, count: usize) {
+        self.returned.subscribe().wait_for(|returned| *returned >= count).await.expect("it lives");
     }
 
     /// The `grant_type` of each grant that was asked for.
@@ -264,6 +276,7 @@ async fn revoke(State(provider): State<Provider>, body: Bytes) -> Response {
     let form = form(&body);
     assert_eq!((form["client_id"].as_str(), form["client_secret"].as_str()), (CLIENT_ID, CLIENT_SECRET));
     provider.with(|inner| inner.revoked.push((form["token"].clone(), form["token_type_hint"].clone())));
+    provider.returned.send_modify(|returned| *returned += 1);
     provider.gate.subscribe().wait_for(|open| *open).await.expect("it lives");
     match provider.with(|inner| inner.behaviour) {
         Behaviour::Good => StatusCode::OK.into_response(),
