@@ -7,8 +7,8 @@ const SEARCHING: [&str; 3] = ["deep-research", "-search-preview", "-search-api"]
 
 /// Whether a model of OpenAI's never takes functions.
 pub(super) fn has_no_functions(model: &str) -> bool {
-    // Looked for once in the names of all others.
-    model.contains("search") && SEARCHING.iter().any(|part| model.contains(part))
+    // The names of all others are looked at once, and are too short for anything that has to be set up.
+    model.as_bytes().windows(6).any(|part| part == b"search") && SEARCHING.iter().any(|part| model.contains(part))
 }
 
 /// Whether a model of OpenAI's would refuse a Chat request, if functions came into it, for its reasoning: those from GPT-5.4 on
