@@ -5,7 +5,7 @@ use std::pin::pin;
 use futures::poll;
 
 use super::{
-    renewal::{expiring, renewals},
+    renewal::{expiring, left, renewals},
     *,
 };
 
@@ -13,36 +13,13 @@ use super::{
 async fn it_waits_for_what_is_being_bought() {
     let provider = Provider::start().await;
     let gateway = Gateway::new(&provider).await;
-    let (user, _) = expiring(&provider, &gateway).await;
+    let user = left(&provider, &gateway).await;
     let before = gateway.stored(user).await.access;
-    provider.shut();
-    tokio::select! {
-        _ = gateway.token(user) => panic!("the gate is shut"),
-        () = provider.asked(2) => {}
-    }
     let mut end = pin!(gateway.links.settle());
     assert!(poll!(&mut end).is_pending());
     provider.open();
     soon(end).await;
     assert_ne!(gateway.stored(user).await.access.expose_secret(), before.expose_secret());
-}
-
-#[tokio::test]
-async fn it_waits_for_a_link_whose_browser_has_left() {
-    let provider = Provider::start().await;
-    let gateway = Gateway::new(&provider).await;
-    let (user, mut browser) = gateway.signed_in("ali").await;
-    let back = browser.authorize("app").await;
-    provider.shut();
-    tokio::select! {
-        _ = browser.get(&back) => panic!("the gate is shut"),
-        () = provider.asked(1) => {}
-    }
-    let mut end = pin!(gateway.links.settle());
-    assert!(poll!(&mut end).is_pending());
-    provider.open();
-    soon(end).await;
-    assert!(provider.accepts(gateway.stored(user).await.access.expose_secret()));
 }
 
 #[tokio::test]
@@ -59,7 +36,6 @@ async fn it_waits_for_what_is_given_back() {
     assert!(poll!(&mut end).is_pending());
     provider.open();
     soon(end).await;
-    assert!(gateway.links.running().is_empty());
 }
 
 #[tokio::test]

@@ -1,3 +1,7 @@
+use std::pin::pin;
+
+use futures::poll;
+
 use super::*;
 
 #[tokio::test]
@@ -139,9 +143,11 @@ async fn who_leaves_while_linking_has_linked() {
     }
     // The page is loaded again, and the code is spent.
     assert_eq!(browser.get(&back).await.status, 400);
+    // It goes on without the browser, and the host's end waits for it.
+    let mut end = pin!(gateway.links.settle());
+    assert!(poll!(&mut end).is_pending());
     provider.open();
-    // It goes on without the browser.
-    soon(gateway.links.settle()).await;
+    soon(end).await;
     assert!(gateway.token(user).await.is_some());
 }
 

@@ -11,6 +11,17 @@ pub(super) async fn expiring(provider: &Provider, gateway: &Gateway) -> (Uuid, B
     linked
 }
 
+/// The same, with a renewal that waits at the provider's gate, and whose caller has left.
+pub(super) async fn left(provider: &Provider, gateway: &Gateway) -> Uuid {
+    let (user, _) = expiring(provider, gateway).await;
+    provider.shut();
+    tokio::select! {
+        _ = gateway.token(user) => panic!("the gate is shut"),
+        () = provider.asked(2) => {}
+    }
+    user
+}
+
 pub(super) fn renewals(provider: &Provider) -> usize {
     provider.grants().iter().filter(|grant| *grant == "refresh_token").count()
 }
@@ -95,12 +106,7 @@ async fn failing_together_is_failing_once() {
 async fn a_caller_that_leaves_takes_no_refresh_token_along() {
     let provider = Provider::start().await;
     let gateway = Gateway::new(&provider).await;
-    let (user, _) = expiring(&provider, &gateway).await;
-    provider.shut();
-    tokio::select! {
-        _ = gateway.token(user) => panic!("the gate is shut"),
-        () = provider.asked(2) => {}
-    }
+    let user = left(&provider, &gateway).await;
     provider.open();
     let token = gateway.token(user).await.expect("renewed");
     assert!(provider.accepts(&token));
@@ -255,12 +261,7 @@ async fn what_is_bought_for_a_link_that_is_gone_is_given_back() {
 async fn who_leaves_while_unlinking_has_unlinked() {
     let provider = Provider::start().await;
     let gateway = Gateway::new(&provider).await;
-    let (user, _) = expiring(&provider, &gateway).await;
-    provider.shut();
-    tokio::select! {
-        _ = gateway.token(user) => panic!("the gate is shut"),
-        () = provider.asked(2) => {}
-    }
+    let user = left(&provider, &gateway).await;
     tokio::select! {
         biased;
         _ = gateway.links.unlink(user, "app") => panic!("the gate is shut"),
